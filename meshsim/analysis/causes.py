@@ -1,0 +1,69 @@
+"""Why a way through the mesh missed the managed split: reason codes in path order."""
+
+from collections.abc import Iterator
+
+from meshsim.analysis.situation import Managed, Situation
+from meshsim.model.trace import Delivered, Failed, Path, Step
+
+_TAGS = {
+    "unmeshed": "MS101",
+    "workload-addressed": "MS102",
+    "not-http": "MS104",
+    "no-vip": "MS105",
+}
+
+
+def causes(situation: Situation, rollout: Managed, path: Path, *, managed: bool, elsewhere: bool) -> Iterator[str]:
+    """The codes of one path: failures always, causes of a bypass only where the split was missed."""
+    found: list[str] = []
+    for step in path.steps:
+        found.extend(_of_step(situation, rollout, path, step, managed=managed, elsewhere=elsewhere))
+    if not managed and not elsewhere and not any(step.l7 for step in path.steps) and not found:
+        if isinstance(path.outcome, Delivered) or not found:
+            found.append("MS202")
+    yield from dict.fromkeys(found)
+
+
+def _of_step(
+    situation: Situation, rollout: Managed, path: Path, step: Step, *, managed: bool, elsewhere: bool
+) -> Iterator[str]:
+    for tag in sorted(step.tags):
+        kind, _, value = tag.partition(":")
+        if kind == "failed":
+            yield value
+        elif managed or elsewhere:
+            continue
+        elif kind in _TAGS:
+            yield _TAGS[kind]
+        elif kind == "waypoint-missing":
+            yield value
+        elif kind == "passed-over" and value == rollout.cluster:
+            yield "MS203"
+    if not step.l7 or managed:
+        return
+    if elsewhere:
+        if step is _last_l7(path):
+            yield "MS211"
+        return
+    kind, _, place = step.hop.partition(":")
+    last = step is _last_l7(path)
+    if kind == "waypoint":
+        yield from _at_waypoint(situation, rollout, step, place)
+    elif kind == "sidecar" and last:
+        yield "MS204"
+    elif kind == "gateway" and last and not isinstance(path.outcome, Failed):
+        yield "MS205"
+
+
+def _at_waypoint(situation: Situation, rollout: Managed, step: Step, place: str) -> Iterator[str]:
+    if place.split("/")[0] != rollout.cluster:
+        yield "MS201"
+    elif step.route is None or step.route.object is None:
+        if "workload-addressed" not in step.tags:
+            yield "MS208"
+    else:
+        yield "MS209"
+
+
+def _last_l7(path: Path) -> Step | None:
+    return next((step for step in reversed(path.steps) if step.l7), None)

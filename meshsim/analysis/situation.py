@@ -1,0 +1,142 @@
+"""One moment of one Mesh, ready to be asked: its tables, and its Rollouts as their controllers left them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from meshsim.controlplane.compile import ControlPlane
+from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.mesh import Mesh
+from meshsim.mesh.pods import HASH_LABEL, Pod
+from meshsim.model.names import ObjectKey, subject
+from meshsim.model.trace import RouteUse
+from meshsim.rollouts import State
+from meshsim.rollouts.gatewayapi import is_managed, targets
+from meshsim.rollouts.istio import http_indexes, virtual_services
+from meshsim.rollouts.spec import canary, max_weight, routing, weights_of
+from meshsim.simulation.deployment import Deployed, RolloutId, name_of
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managed:
+    """One Rollout's hold on traffic: the routes it writes and the revisions it tells apart.
+
+    `routes` are object names `cluster/Kind/namespace/name`; `canary_hash` is "" where no revision is under way.
+    """
+
+    id: RolloutId
+    state: State
+    routes: tuple[str, ...]
+    stable_hash: str
+    canary_hash: str
+    weight: int
+    most: int
+    refused: str = ""
+
+    @property
+    def name(self) -> str:
+        return name_of(self.id)
+
+    @property
+    def cluster(self) -> str:
+        return self.id[0]
+
+    def role(self, pod: Pod | None) -> str:
+        """`stable`, `canary` or `other`, by pod-template hash, in any cluster."""
+        found = pod.labels.get(HASH_LABEL) if pod is not None else None
+        if found is not None and found == self.stable_hash:
+            return "stable"
+        return "canary" if found is not None and found == self.canary_hash else "other"
+
+
+@final
+class Situation:
+    """A Mesh at a moment with everything derived from it."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self.deployed = deployed
+        self.mesh: Mesh = deployed.mesh
+        self.plane = ControlPlane(deployed.mesh)
+        self.rollouts: Mapping[RolloutId, Managed] = {
+            rollout: _managed(deployed, rollout, state) for rollout, state in sorted(deployed.states.items())
+        }
+
+    def object(self, name: str) -> Manifest | None:
+        """The object `cluster/Kind/namespace/name`."""
+        cluster, kind, namespace, rest = name.split("/", 3)
+        return self.mesh.clusters[cluster].objects.get(ObjectKey(kind, namespace, rest))
+
+    def manages(self, rollout: Managed, use: RouteUse | None) -> bool:
+        """Whether a rule that was used is one whose weights the Rollout writes (or that it inserted)."""
+        if use is None or use.object is None or use.object not in rollout.routes:
+            return False
+        manifest = self.object(use.object)
+        if manifest is None:
+            return False
+        if manifest.kind == "VirtualService":
+            return _is_managed_http(rollout.state, manifest, use.rule)
+        rules = manifest.get("spec", "rules", default=[])
+        found = [r for i, r in enumerate(rules) if str(r.get("name") or i) == use.rule]
+        return bool(found) and _weighs(rollout.state, found[0])
+
+    def inserted(self, rollout: Managed, use: RouteUse | None) -> bool:
+        """Whether the controller inserted the rule that was used (`setHeaderRoute`): it wants the canary alone."""
+        if use is None or use.object is None or use.object not in rollout.routes:
+            return False
+        names = [str(r.get("name")) for r in (routing(rollout.state.rollout) or {}).get("managedRoutes") or ()]
+        return any(use.rule == name or use.rule.startswith(f"{name}-") for name in names)
+
+
+def _weighs(state: State, rule: Mapping[str, Any]) -> bool:
+    """Whether the plugin writes weights into a rule, or made it: it names a managed Service."""
+    spec = canary(state.rollout)
+    names = {spec.get("stableService"), spec.get("canaryService")}
+    if is_managed(state.rollout, rule, version=state.gatewayapi):
+        managed = [str(r.get("name")) for r in (routing(state.rollout) or {}).get("managedRoutes") or ()]
+        return any(str(rule.get("name") or "").startswith(name) for name in managed)
+    return any(backend.get("name") in names for backend in rule.get("backendRefs") or ())
+
+
+def _is_managed_http(state: State, manifest: Manifest, rule: str) -> bool:
+    """Whether the controller writes a VirtualService's http route: one its spec names, or one it inserted."""
+    routes = manifest.get("spec", "http", default=[])
+    index = next((i for i, r in enumerate(routes) if str(r.get("name") or i) == rule), None)
+    managed = {str(r.get("name")) for r in (routing(state.rollout) or {}).get("managedRoutes") or ()}
+    if index is None:
+        return False
+    if str(routes[index].get("name") or "") in managed:
+        return True
+    for namespace, name, entry in virtual_services(state.rollout):
+        if (namespace, name) == (manifest.namespace, manifest.name):
+            try:
+                return index in http_indexes(list(entry.get("routes") or ()), list(routes))
+            except Exception:  # noqa: BLE001 - the controller refuses this VirtualService; then it writes nothing
+                return False
+    return False
+
+
+def _managed(deployed: Deployed, rollout: RolloutId, state: State) -> Managed:
+    cluster = rollout[0]
+    routes = [
+        subject(cluster, ObjectKey(t.kind.kind, t.namespace, t.name))
+        for t in targets(state.rollout, state.docs(), version=state.gatewayapi)
+    ]
+    routes += [
+        subject(cluster, ObjectKey("VirtualService", namespace, name))
+        for namespace, name, _ in virtual_services(state.rollout)
+    ]
+    stable = str(state.status.get("stableRS") or "")
+    current = str(state.status.get("currentPodHash") or "")
+    weights = weights_of(state.status)
+    weight = int(((weights or {}).get("canary") or {}).get("weight") or 0)
+    return Managed(
+        id=rollout,
+        state=state,
+        routes=tuple(routes) if routing(state.rollout) is not None else (),
+        stable_hash=stable,
+        canary_hash=current if current != stable else "",
+        weight=weight,
+        most=max_weight(state.rollout),
+        refused=deployed.refused.get(rollout, ""),
+    )

@@ -1,0 +1,87 @@
+"""The Envoy clusters of one proxy, made as its routes name them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import final
+
+from meshsim.controlplane.destinationrules import EffectiveRule, destination_rule
+from meshsim.controlplane.endpoints import Place, cluster_of
+from meshsim.controlplane.known import KnownService, Port
+from meshsim.manifests.manifest import Manifest
+from meshsim.tables.envoy import Cluster as EnvoyCluster
+from meshsim.tables.envoy import Endpoint
+
+
+@final
+class Clusters:
+    """Collects the clusters of a proxy at `place` whose own namespace is `namespace`.
+
+    `owns` are the hosts whose traffic the proxy takes in (a waypoint's services), which only names clusters.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        namespace: str,
+        known: Mapping[str, KnownService],
+        assume: Mapping[str, str],
+        owns: frozenset[str] = frozenset(),
+    ) -> None:
+        self.place = place
+        self.namespace = namespace
+        self.known = known
+        self.assume = assume
+        self.owns = owns
+        self.instead: Callable[[KnownService, Port], tuple[Endpoint, ...] | None] | None = None
+        """What replaces a service's own hosts: a gateway's way to waypoints."""
+        self.made: dict[str, EnvoyCluster] = {}
+        self.missing: dict[str, int] = {}
+
+    @property
+    def rules(self) -> Iterable[Manifest]:
+        return self.place.cluster.of("DestinationRule")
+
+    def destination_rule(self, service: KnownService) -> EffectiveRule | None:
+        """The DestinationRule that counts for a service here."""
+        return destination_rule(self.rules, service.host, service.namespace, self.namespace)
+
+    def service(self, service: KnownService, port: Port, subset: str = "") -> str:
+        """The name of the cluster for a service's port (and subset), made on first use.
+
+        A subset that no DestinationRule defines has no cluster: 503 NC (envoy ROUTER cluster_not_found).
+        """
+        name = self.name(service.host, port.number, subset)
+        if name in self.made or name in self.missing:
+            return name
+        replaced = self.instead(service, port) if self.instead is not None else None
+        if replaced is not None:
+            self.made[name] = EnvoyCluster(
+                name=name, host=service.host, port=port.number, endpoints=replaced, empty_reason="MS206"
+            )
+            return name
+        rule = self.destination_rule(service)
+        if subset and (rule is None or subset not in rule.subsets):
+            self.missing[name] = 503
+            return name
+        self.made[name] = cluster_of(
+            self.place, service, port, name=name, subset=subset, rule=rule, assume=self.assume
+        )
+        return name
+
+    def hosts(self, service: KnownService, port: Port, endpoints: tuple[Endpoint, ...], empty_reason: str) -> str:
+        """A cluster for a service with given hosts (a waypoint's pods in place of the service's own)."""
+        name = self.name(service.host, port.number, "")
+        self.made[name] = EnvoyCluster(
+            name=name, host=service.host, port=port.number, endpoints=endpoints, empty_reason=empty_reason
+        )
+        return name
+
+    def absent(self, name: str, status: int) -> str:
+        """A destination that has no cluster; `status` is what its share is answered with."""
+        self.missing[name] = status
+        return name
+
+    def name(self, host: str, port: int, subset: str) -> str:
+        """Istio's cluster name: `inbound-vip|port|http/subset|host` at the service's own waypoint, else `outbound|…`."""
+        if host in self.owns:
+            return f"inbound-vip|{port}|http{'/' if subset else ''}{subset}|{host}"
+        return f"outbound|{port}|{subset}|{host}"

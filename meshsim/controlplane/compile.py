@@ -1,0 +1,351 @@
+"""A Mesh compiled into the tables of every proxy, each part when it is first asked for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final, final
+
+from meshsim.controlplane import peering
+from meshsim.controlplane.binding import is_waypoint
+from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
+from meshsim.controlplane.clusters import Clusters
+from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
+from meshsim.controlplane.discovery import contested_flat, flat_owner, waypoint_of, ztunnel_tables
+from meshsim.controlplane.endpoints import Place
+from meshsim.controlplane.gateways import gateway_chain
+from meshsim.controlplane.known import KnownService, Port, target_port
+from meshsim.controlplane.registry import Registry
+from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
+from meshsim.mesh.pods import Pod, capture
+from meshsim.model.errors import Bug
+from meshsim.model.evidence import Assumed
+from meshsim.model.facts import Fact, Facts
+from meshsim.tables.envoy import Chain, Endpoint, Proxy, Via
+from meshsim.tables.views import ClusterView, Name, PodRow
+from meshsim.tables.workload import Locality
+
+FEDERATION: Final[Mapping[str, Callable[[Registry, str], tuple[KnownService, ...]]]] = {
+    "peering": peering.known_services,
+}
+INTEROP_SOURCE: Final = "Solo docs, Argo Rollouts guide: on by default in Solo builds"
+SOURCES: Final = ("", "waypoint", "gateway", "sidecar", "sidecar-l7")
+
+
+@final
+class ControlPlane:
+    """The control planes of all clusters of one Mesh. Implements `tables.views.Views`."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self.registry = Registry(mesh)
+        self._views: dict[str, ClusterView] = {}
+        self._known: dict[str, Mapping[str, KnownService]] = {}
+        self._proxies: dict[tuple[str, Locality], Proxy | None] = {}
+
+    def known(self, cluster: str) -> Mapping[str, KnownService]:
+        """The services a cluster knows, by host."""
+        if cluster not in self._known:
+            federation = self.mesh.clusters[cluster].dialect.value("federation")
+            services = FEDERATION[federation](self.registry, cluster)
+            self._known[cluster] = {service.host: service for service in services}
+        return self._known[cluster]
+
+    def cluster(self, name: str) -> ClusterView:
+        """One cluster's tables."""
+        if name not in self._views:
+            self._views[name] = self._view(self.mesh.clusters[name])
+        return self._views[name]
+
+    def pod(self, uid: str) -> PodRow | None:
+        """One pod as the data plane needs it."""
+        pod = self.registry.pod_by_uid.get(uid)
+        if pod is None:
+            return self._component_rows.get(uid)
+        facts = Facts()
+        caught = capture(self.registry.cluster(pod.cluster), pod, facts)
+        proxy = self._component_rows[uid].proxy if uid in self._component_rows else ""
+        if caught == "sidecar" and not proxy:
+            proxy = f"sidecar:{pod.cluster}/{pod.namespace}/{pod.workload}"
+        return PodRow(
+            uid=uid,
+            cluster=pod.cluster,
+            path=pod.path,
+            capture=caught,
+            capture_why=facts.read(),
+            proxy=proxy,
+            ready=pod.ready,
+            labels=pod.labels,
+        )
+
+    @property
+    def _component_rows(self) -> Mapping[str, PodRow]:
+        rows = getattr(self, "_rows", None)
+        if rows is None:
+            rows = {
+                pod.uid: PodRow(uid=pod.uid, cluster=pod.cluster, path=pod.path, capture="none", proxy=waypoint.id)
+                for cluster in self.mesh.clusters.values()
+                for waypoint in waypoints(self.registry, cluster)
+                for pod in waypoint.pods
+            }
+            self._rows = rows
+        return rows
+
+    def proxy(self, ident: str, locality: Locality) -> Proxy | None:
+        """One Envoy's tables; its chains are made as they are asked for."""
+        key = (ident, locality)
+        if key not in self._proxies:
+            self._proxies[key] = self._make_proxy(ident, locality)
+        return self._proxies[key]
+
+    def gateway(self, ident: str) -> Component | None:
+        """The pods behind a `gateway:cluster/ns/name`."""
+        cluster, manifest = self._gateway_manifest(ident)
+        return self._gateway_component(cluster, manifest, ident) if manifest is not None else None
+
+    def _make_proxy(self, ident: str, locality: Locality) -> Proxy | None:
+        kind, _, rest = ident.partition(":")
+        if kind == "waypoint":
+            return self._waypoint(ident, rest, locality)
+        if kind == "gateway":
+            return self._gateway(ident, locality)
+        if kind == "sidecar":
+            return self._sidecar(ident, rest, locality)
+        msg = f"{ident} is no Envoy"
+        raise Bug(msg)
+
+    def _waypoint(self, ident: str, rest: str, locality: Locality) -> Proxy | None:
+        name, namespace, gateway_name = rest.split("/")
+        here = self.mesh.clusters[name]
+        gateway = here.get("Gateway", namespace, gateway_name)
+        if gateway is None or not is_waypoint(gateway):
+            return None
+        known = self.known(name)
+        mine = {h: s for h, s in known.items() if s.binding.gateway is not None and s.binding.gateway.key == gateway.key}
+        place = Place(
+            cluster=here, locality=locality, source="waypoint", remote=bool(here.dialect.value("waypoint.remote"))
+        )
+        clusters = Clusters(place, namespace, known, self.mesh.assume, frozenset(mine))
+
+        def make(address: str) -> Chain | None:
+            found = _split(mine, address)
+            return waypoint_chain(clusters, *found, gateway) if found is not None else None
+
+        return self._proxy(ident, here, locality, tuple(_addresses(mine)), make, clusters)
+
+    def _sidecar(self, ident: str, rest: str, locality: Locality) -> Proxy:
+        name, namespace, workload = rest.split("/")
+        here = self.mesh.clusters[name]
+        known = self.known(name)
+        facts = Facts()
+        default = here.dialect.value("sidecar.interop")
+        interop = bool(default) and here.flag(facts, "ENABLE_WAYPOINT_INTEROP", default, INTEROP_SOURCE)
+        pods = self.registry.workloads(name).get((namespace, workload), ())
+        place = Place(
+            cluster=here,
+            locality=locality,
+            source="sidecar" if interop else "sidecar-l7",
+            remote=bool(here.dialect.value("sidecar.hbone-gateway")),
+        )
+        clusters = Clusters(place, namespace, known, self.mesh.assume)
+
+        def make(address: str) -> Chain | None:
+            found = _split(known, address)
+            if found is None:
+                return None
+            chain = sidecar_chain(
+                clusters,
+                *found,
+                interop=facts.read() if interop else None,
+                labels=pods[0].labels if pods else {},
+                handover=self._handover,
+            )
+            return replace(chain, facts=(*facts.read(), *(f for f in chain.facts if f not in facts.read())))
+
+        return self._proxy(ident, here, locality, tuple(_addresses(known)), make, clusters)
+
+    def _handover(self, clusters: Clusters, service: KnownService, port: Port) -> str | None:
+        """The cluster through which a sidecar with interop reaches a service's waypoint, here or at a peer."""
+        here = clusters.place.cluster
+        pods = self._waypoint_endpoints(here, service, port)
+        if pods is not None:
+            return clusters.hosts(service, port, pods, "MS206")
+        if not service.global_members:
+            return None
+        for member in service.members:
+            if member.gateway and self._bound_at(member.cluster, service):
+                return clusters.service(service, port)
+        return None
+
+    def _bound_at(self, cluster: str, service: KnownService) -> bool:
+        there = self.known(cluster)
+        return any(
+            there[host].binding.address is not None for host in (service.host, service.alias) if host in there
+        )
+
+    def _waypoint_endpoints(self, here: Cluster, service: KnownService, port: Port) -> tuple[Endpoint, ...] | None:
+        """The waypoint's ready pods as hosts, or None where the service has no waypoint for this cluster's proxies."""
+        address, why = waypoint_of(self.registry, here, service)
+        if address is None:
+            return None
+        owner, binding = here, service.binding
+        if binding.gateway is None:
+            flat = flat_owner(self.registry, here, service)
+            if flat is None:
+                return None
+            owner, binding = flat
+        assert binding.gateway is not None
+        gateway = binding.gateway
+        pods = component(
+            self.registry, owner, gateway, f"waypoint:{owner.name}/{gateway.namespace}/{gateway.name}"
+        ).ready_pods
+        return tuple(
+            Endpoint(
+                address=f"{pod.path}:15008",
+                workload=pod.uid,
+                via=Via.WAYPOINT,
+                network=owner.network.value,
+                cluster=owner.name,
+                authority=f"{service.host}:{port.number}",
+                locality=Locality(pod.region, pod.zone),
+                why=why,
+            )
+            for pod in pods
+        )
+
+    def _gateway_manifest(self, ident: str) -> tuple[Cluster, Manifest | None]:
+        name, namespace, gateway = ident.partition(":")[2].split("/")[:3]
+        here = self.mesh.clusters[name]
+        kind, _, bare = gateway.rpartition("~")
+        if kind:
+            return here, here.get(ISTIO_GATEWAY, namespace, bare)
+        found = here.get("Gateway", namespace, gateway) or here.get(ISTIO_GATEWAY, namespace, gateway)
+        return here, found
+
+    def _gateway_component(self, here: Cluster, manifest: Manifest, ident: str) -> Component:
+        if manifest.kind != ISTIO_GATEWAY:
+            return component(self.registry, here, manifest, ident)
+        selector = manifest.get("spec", "selector", default={})
+        pods = tuple(p for p in self.registry.pods(here.name) if selector.items() <= dict(p.labels).items())
+        shown = any(
+            selector.items() <= (d.get("spec", "template", "metadata", "labels", default={})).items()
+            for d in here.of("Deployment")
+        )
+        namespace = pods[0].namespace if pods else SYSTEM_NAMESPACE
+        if not pods and not shown:
+            pods = (assumed_pod(here, namespace, "istio-ingressgateway", None),)
+        return Component(
+            id=ident,
+            cluster=here.name,
+            namespace=namespace,
+            name=manifest.name,
+            manifest=manifest,
+            pods=pods,
+            evidence=manifest.evidence(),
+        )
+
+    def _gateway(self, ident: str, locality: Locality) -> Proxy | None:
+        here, manifest = self._gateway_manifest(ident)
+        if manifest is None:
+            return None
+        pods = self._gateway_component(here, manifest, ident)
+        place = Place(
+            cluster=here, locality=locality, source="gateway", remote=self._ingress_remote(here)
+        )
+        clusters = Clusters(place, pods.namespace, self.known(here.name), self.mesh.assume)
+        clusters.instead = lambda service, port: self._ingress_waypoint(here, service, port)
+
+        def make(address: str) -> Chain | None:
+            host, _, port = address.rpartition(":")
+            return gateway_chain(manifest, host, int(port), clusters)
+
+        return self._proxy(ident, here, locality, (), make, clusters)
+
+    def _ingress_remote(self, here: Cluster) -> bool:
+        stated = here.dialect.value("ingress.remote")
+        if stated in {"", "true"}:
+            return stated == "true"
+        return here.flag(Facts(), stated, "false", "istio pilot/pkg/features/ambient.go")
+
+    def _ingress_waypoint(self, here: Cluster, service: KnownService, port: Port) -> tuple[Endpoint, ...] | None:
+        """The waypoint's pods, where the service asks gateways to use it (endpoint_builder.go:433)."""
+        enabled = here.flag(
+            Facts(), "ENABLE_INGRESS_WAYPOINT_ROUTING", "true", "istio pilot/pkg/features/ambient.go"
+        )
+        if not enabled or not service.ingress_use_waypoint or not service.vip:
+            return None
+        found = self._waypoint_endpoints(here, service, port)
+        if found is None:
+            return None
+        return tuple(replace(e, why=(*service.ingress_facts, *e.why)) for e in found)
+
+    def _proxy(
+        self,
+        ident: str,
+        here: Cluster,
+        locality: Locality,
+        addresses: tuple[str, ...],
+        make: Callable[[str], Chain | None],
+        clusters: Clusters,
+    ) -> Proxy:
+        return Proxy(
+            id=ident,
+            cluster=here.name,
+            network=here.network.value,
+            locality=locality,
+            chains=Lazy(addresses, make),
+            clusters=clusters.made,
+            missing_cluster_status=clusters.missing,
+        )
+
+    def _view(self, here: Cluster) -> ClusterView:
+        known = self.known(here.name)
+        tables = ztunnel_tables(self.registry, here, tuple(known.values()))
+        by_host = {service.hostname: service for service in tables.services.values()}
+        names: dict[str, Name] = {}
+        kube: dict[str, tuple[tuple[str, int], ...]] = {}
+        for host, service in known.items():
+            row = by_host[host]
+            ready = tuple(m for m in service.members if m.ready)
+            headless = not service.vip
+            names[host] = Name(
+                host=host,
+                service=row,
+                ips=tuple(m.pod.ip for m in ready if not m.gateway) if headless else (service.vip,),
+                mesh_only=service.service is None or service.global_host,
+                headless=headless,
+                why=service.identity_facts,
+            )
+            if service.service is None or service.global_host or headless:
+                continue
+            for port in service.ports:
+                kube[f"{service.vip}:{port.number}"] = tuple(
+                    (m.uid, target_port(port, m.pod)) for m in service.l7_members if m.ready
+                )
+        return ClusterView(
+            name=here.name,
+            network=here.network.value,
+            root=here.root.value,
+            ztunnel=tables,
+            names=names,
+            kube=kube,
+            eastwest={source: here.dialect.value(f"eastwest.source.{source}") for source in SOURCES},
+            eastwest_sources={source: here.dialect.row(f"eastwest.source.{source}").source for source in SOURCES},
+            waypoint_missing={h: s.binding.missing for h, s in known.items() if s.binding.missing},
+            contested={
+                host: tuple(c.name for c in found)
+                for host, service in known.items()
+                if (found := contested_flat(self.registry, here, service))
+            },
+            assumed={h: ((("remote_weight", "pods"),)) for h, s in known.items() if any(m.gateway for m in s.members)},
+        )
+
+
+def _addresses(known: Mapping[str, KnownService]) -> list[str]:
+    return [f"{host}:{port.number}" for host, service in known.items() for port in service.ports]
+
+
+def _split(known: Mapping[str, KnownService], address: str) -> tuple[KnownService, Port] | None:
+    host, _, number = address.rpartition(":")
+    service = known.get(host)
+    port = service.port(int(number)) if service is not None else None
+    return (service, port) if service is not None and port is not None else None

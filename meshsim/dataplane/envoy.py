@@ -1,0 +1,167 @@
+"""Any Envoy with a service's traffic: waypoint, sidecar or ingress gateway. It picks a route, a backend, a host."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+from meshsim.dataplane.match import matches
+from meshsim.dataplane.priority import NO_HEALTHY_HOST, choose
+from meshsim.dataplane.walk import LOOP, MOST_HOPS, Walk, connected, deliver, failed, undecided
+from meshsim.model.rule import rule
+from meshsim.model.trace import RouteUse, Step
+from meshsim.tables.envoy import Chain, Cluster, Endpoint, Proxy, Route, Via
+from meshsim.tables.workload import Locality
+
+NO_ROUTE: Final = rule(
+    "envoy.no-route", "No route matches the request, so Envoy answers 404 (NR).", "Envoy HTTP routing; measured with Envoy 1.39"
+)
+NO_CHAIN: Final = rule(
+    "envoy.unknown-service",
+    "The proxy has no configuration for the addressed service.",
+    "istio pilot/pkg/networking/core/listener_waypoint.go:716",
+)
+DIRECT_RESPONSE: Final = rule(
+    "envoy.direct-response",
+    "The rule answers by itself: an HTTPRoute rule without a backend of positive weight answers 500.",
+    "istio pilot/pkg/config/kube/gateway/conversion.go:1010",
+)
+NO_CLUSTER: Final = rule(
+    "envoy.no-cluster",
+    "The chosen backend does not exist here, so only its share fails.",
+    "istio pilot/pkg/networking/core/route/route.go:617; measured with Envoy 1.39",
+)
+REFUSED: Final = rule(
+    "gateway.no-listener", "No listener of the gateway has the port.", "Gateway API, Gateway listeners"
+)
+UNMODELLED: Final = rule(
+    "meshsim.unmodelled", "The input holds something that matters here and is not modelled.", "meshsim"
+)
+
+
+def through(walk: Walk, ident: str, locality: Locality, address: str, share: Fraction) -> tuple[Step, ...]:
+    """The request at the Envoy `ident`, asked for `address` (`host:port`)."""
+    proxy = walk.views.proxy(ident, locality)
+    if walk.hops > MOST_HOPS:
+        return failed(ident, share, LOOP, code="reset", message="the request goes round in a circle")
+    chain = proxy.chains.get(address) if proxy is not None else None
+    if proxy is None or chain is None:
+        if ident.startswith("gateway:"):
+            return failed(ident, share, REFUSED, code="refused", message=f"no listener for {address}")
+        return failed(ident, share, NO_CHAIN, code="404", flag="NR", message=f"{ident} does not know {address}")
+    route, question = _route(walk, chain)
+    if question:
+        return undecided(ident, share, UNMODELLED, code="MS902", question=question, facts=chain.facts)
+    if route is None:
+        message = f"no route of {ident} matches {walk.request.authority or address}{walk.request.path}"
+        return failed(ident, share, NO_ROUTE, code="404", flag="NR", message=message, facts=chain.facts)
+    if route.unmodelled:
+        return undecided(ident, share, UNMODELLED, code="MS901", question="; ".join(route.unmodelled), facts=route.why)
+    if route.direct_response is not None:
+        return _answered(proxy, chain, route, route.direct_response, share)
+    return tuple(step for weighted in _shares(route, share) for step in _backend(walk, proxy, chain, route, *weighted))
+
+
+def _route(walk: Walk, chain: Chain) -> tuple[Route | None, str]:
+    """The first route that matches, and the open question where another order would choose otherwise."""
+    if not chain.http:
+        return chain.routes[0], ""
+    fitting = [route for route in chain.routes if matches(route.match, walk.request)]
+    if chain.open_question and len({(r.object, r.clusters) for r in fitting if r.object}) > 1:
+        return None, chain.open_question
+    return (fitting[0] if fitting else None), ""
+
+
+def _shares(route: Route, share: Fraction) -> list[tuple[str, str, Fraction]]:
+    whole = sum(w.weight for w in route.clusters)
+    return [(w.cluster, w.backend, share * w.weight / whole) for w in route.clusters if w.weight]
+
+
+def _use(route: Route, backend: str) -> RouteUse:
+    return RouteUse(object=route.object, rule=route.rule, backend=backend)
+
+
+def _answered(proxy: Proxy, chain: Chain, route: Route, status: int, share: Fraction) -> tuple[Step, ...]:
+    reason = "MS308" if status == 500 else ""
+    steps = failed(
+        proxy.id,
+        share,
+        DIRECT_RESPONSE,
+        code=str(status),
+        message=f"{_named(route)} answers {status} by itself",
+        reason=reason,
+        facts=(*chain.facts, *route.why),
+    )
+    return tuple(replace(s, l7=True, route=_use(route, ""), granularity="request") for s in steps)
+
+
+def _named(route: Route) -> str:
+    return f"rule {route.rule} of {route.object}" if route.object else "the default route"
+
+
+def _backend(
+    walk: Walk, proxy: Proxy, chain: Chain, route: Route, name: str, backend: str, share: Fraction
+) -> tuple[Step, ...]:
+    facts = (*chain.facts, *route.why)
+    mark = {
+        "l7": chain.http and "handover" not in chain.tags,
+        "route": _use(route, backend),
+        "granularity": "request" if chain.http else "connection",
+    }
+    cluster = proxy.clusters.get(name)
+    if cluster is None:
+        status = proxy.missing_cluster_status.get(name, 503)
+        message = f"{_named(route)} chooses {backend}, which does not exist at {proxy.id}: {status}"
+        reason = "MS309" if name.startswith("UnknownService") else "MS308" if status == 500 else "MS301"
+        steps = failed(
+            proxy.id, share, NO_CLUSTER, code=str(status), flag="NC", message=message, reason=reason, facts=facts
+        )
+        return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
+    facts = (*facts, *cluster.why)
+    if cluster.unmodelled:
+        question = f"{backend}: {'; '.join(cluster.unmodelled)}"
+        return undecided(proxy.id, share, UNMODELLED, code="MS902", question=question, facts=facts)
+    hosts = choose(cluster)
+    if not hosts:
+        message = f"{_named(route)} chooses {backend}, which has no healthy host: 503 no_healthy_upstream"
+        reason = cluster.empty_reason or "MS307"
+        steps = failed(proxy.id, share, NO_HEALTHY_HOST, code="503", flag="UH", message=message, reason=reason, facts=facts)
+        return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
+    children = tuple(
+        step for part, host in hosts for step in _host(walk.deeper(), proxy, cluster, host, share * part)
+    )
+    decision = f"{_named(route)} chooses {backend}" if route.object else f"no rule applies: balances over {backend}"
+    if "handover" in chain.tags:
+        decision = f"hands {chain.host} over to its waypoint"
+    elif not chain.http:
+        decision = f"port {chain.port} is not HTTP: balances connections over {backend}"
+    step = Step(
+        hop=proxy.id,
+        share=share,
+        decision=decision,
+        rule=chain.rule,
+        facts=facts,
+        tags=chain.tags | _passed_over(cluster, hosts) | frozenset(f"assumed:{k}={v}" for k, v in cluster.assumed),
+        children=children,
+        **mark,  # type: ignore[arg-type]
+    )
+    return (step,)
+
+
+def _passed_over(cluster: Cluster, hosts: tuple[tuple[Fraction, Endpoint], ...]) -> frozenset[str]:
+    """The Kubernetes clusters whose endpoints a preference left without traffic."""
+    used = {host.cluster for _, host in hosts}
+    return frozenset(f"passed-over:{e.cluster}" for e in cluster.endpoints if e.cluster not in used and e.healthy)
+
+
+def _host(walk: Walk, proxy: Proxy, cluster: Cluster, host: Endpoint, share: Fraction) -> tuple[Step, ...]:
+    if host.via is Via.GATEWAY:
+        refused = connected(walk, proxy.id, proxy.cluster, host.cluster, share)
+        return refused or walk.eastwest(walk, host.cluster, host.authority, host.source, share)
+    refused = connected(walk, proxy.id, proxy.cluster, host.cluster, share) if host.via is not Via.DIRECT else None
+    if refused:
+        return refused
+    if host.via is Via.WAYPOINT:
+        pod = walk.views.pod(host.workload)
+        ident = pod.proxy if pod is not None else ""
+        return through(walk, ident, host.locality, host.authority, share)
+    return deliver(walk, host.workload, host.address, share, tunnelled=host.via is Via.HBONE)

@@ -1,0 +1,82 @@
+"""Changes to a Mesh: a label, a field, an object, a setting. Each gives a new Mesh; the old one stays as it was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.mesh import Cluster, Mesh, Setting
+from meshsim.model.errors import InputError
+from meshsim.model.evidence import Evidence
+from meshsim.model.names import ObjectKey
+
+
+def find_object(mesh: Mesh, name: str, where: Evidence | None = None) -> tuple[Cluster, Manifest]:
+    """The object `cluster/Kind/namespace/name` (or `cluster/Kind/name`). Raises InputError where there is none."""
+    parts = name.split("/")
+    if len(parts) not in {3, 4} or parts[0] not in mesh.clusters:
+        msg = f"{name!r} names no object"
+        raise InputError(
+            msg,
+            where=where,
+            hint=f"write cluster/Kind/namespace/name, with a cluster of {', '.join(sorted(mesh.clusters))}",
+        )
+    cluster = mesh.clusters[parts[0]]
+    key = ObjectKey(parts[1], parts[2] if len(parts) == 4 else "", parts[-1])
+    found = cluster.objects.get(key)
+    if found is None:
+        same = ", ".join(str(m.key) for m in cluster.of(parts[1])[:5])
+        msg = f"{cluster.name} has no {key}"
+        raise InputError(msg, where=where, hint=f"it has {same}" if same else f"it has no {parts[1]} at all")
+    return cluster, found
+
+
+def with_labels(
+    mesh: Mesh, name: str, changes: Mapping[str, str | None], evidence: Evidence, field: str = "labels"
+) -> Mesh:
+    """Labels (or annotations) set, or removed where the value is None."""
+    cluster, manifest = find_object(mesh, name, evidence)
+    edits: dict[tuple[str | int, ...], Any] = {("metadata", field, key): value for key, value in changes.items()}
+    return mesh.fork(cluster.with_objects([manifest.edited(edits, evidence)]))
+
+
+def patched(mesh: Mesh, name: str, patch: Mapping[str, Any], evidence: Evidence) -> Mesh:
+    """A JSON merge patch (RFC 7386) applied to an object."""
+    cluster, manifest = find_object(mesh, name, evidence)
+    return mesh.fork(cluster.with_objects([manifest.replaced(merge(manifest.data, patch), evidence)]))
+
+
+def merge(value: Any, patch: Any) -> Any:
+    """RFC 7386: mappings merge, null removes, everything else replaces.
+
+    >>> merge({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})
+    {'b': {'c': 2, 'd': 3}}
+    """
+    if not isinstance(patch, Mapping):
+        return patch
+    base = dict(value) if isinstance(value, Mapping) else {}
+    for key, item in patch.items():
+        if item is None:
+            base.pop(key, None)
+        else:
+            base[key] = merge(base.get(key), item)
+    return base
+
+
+def without(mesh: Mesh, name: str, evidence: Evidence) -> Mesh:
+    """An object deleted."""
+    cluster, manifest = find_object(mesh, name, evidence)
+    return mesh.fork(cluster.with_objects([], [manifest.key]))
+
+
+def with_env(mesh: Mesh, cluster: str, component: str, env: Mapping[str, str], evidence: Evidence) -> Mesh:
+    """istiod's (or ztunnel's) environment with values set."""
+    found = mesh.clusters[cluster]
+    from dataclasses import replace  # noqa: PLC0415
+
+    if component == "ztunnel":
+        network = env.get("NETWORK")
+        changed = replace(found, ztunnel_network=Setting(network, evidence)) if network is not None else found
+    else:
+        settings = {**found.istiod, **{key: Setting(str(value), evidence) for key, value in env.items()}}
+        changed = replace(found, istiod=settings)
+    return mesh.fork(changed)

@@ -1,0 +1,1 @@
+"""The words everything else is said in: names, evidence, facts, rules, shares, traces, verdicts, errors."""

@@ -1,0 +1,174 @@
+"""What a call's trace comes to: the verdict, the shares, and why. The contract's answer as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import final
+
+from meshsim.model.evidence import Evidence
+from meshsim.model.shares import ZERO
+from meshsim.model.trace import Trace
+
+
+class Verdict(StrEnum):
+    """Whether the Argo-managed split is what a client meets."""
+
+    APPLIED = "applied"
+    SKEWED = "skewed"
+    PARTIAL = "partial"
+    BYPASSED = "bypassed"
+    ELSEWHERE = "elsewhere"
+    FAILING = "failing"
+    UNGOVERNED = "ungoverned"
+    UNDETERMINED = "undetermined"
+
+
+SEVERITY: Mapping[Verdict, int] = {
+    Verdict.FAILING: 4,
+    Verdict.BYPASSED: 3,
+    Verdict.PARTIAL: 2,
+    Verdict.SKEWED: 1,
+}
+"""For `--fail-on`: failing > bypassed > partial > skewed; the others never fail a run by severity."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """Exact shares by role; they sum to 1."""
+
+    stable: Fraction = ZERO
+    canary: Fraction = ZERO
+    other: Fraction = ZERO
+    error: Fraction = ZERO
+
+    def items(self) -> tuple[tuple[str, Fraction], ...]:
+        return (("stable", self.stable), ("canary", self.canary), ("other", self.other), ("error", self.error))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorShare:
+    """A share of requests that fail: `code` as in `503`, `reset`; `flag` Envoy's response flag; `where` the hop."""
+
+    share: Fraction
+    code: str
+    flag: str
+    where: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """A contested question, what was chosen, what else is said, and by whom."""
+
+    question: str
+    chosen: str
+    alternatives: tuple[str, ...]
+    source: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The verdict of one call for one Rollout. Shares are None where undetermined; `rollout` and `desired` where ungoverned."""
+
+    frm: str
+    to: str
+    path: str = "/"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    connection: str = "new"
+    members: tuple[str, ...] = ()
+    rollout: str | None
+    verdict: Verdict
+    masked: bool = False
+    reasons: tuple[str, ...] = ()
+    desired: Mapping[str, Fraction] | None
+    effective: Shares | None
+    applied_share: Fraction | None
+    versions: Mapping[str, Fraction] = field(default_factory=dict)
+    clusters: Mapping[str, Fraction] = field(default_factory=dict)
+    pods: Mapping[str, Fraction] = field(default_factory=dict)
+    errors: tuple[ErrorShare, ...] = ()
+    decided_by: str | None = None
+    granularity: str = "request"
+    hops: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences for people: what is not modelled, which reading is open, what has no effect."""
+    trace: Trace
+    readings: tuple[Trace, ...] = ()
+    """Every reading, where the sources leave the call open."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Rows of one moment. `at` is seconds since the start, or `step:N` for a probe; `weight` the probe's weight."""
+
+    at: float | str
+    weight: int | None = None
+    rows: tuple[Row, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One expectation: its place, whether it holds, and what was found instead."""
+
+    index: int
+    line: int
+    passed: bool
+    wanted: Mapping[str, object]
+    actual: Mapping[str, object]
+    failures: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    """The rows it selected."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Everything `meshsim run` says; printers only format it."""
+
+    scenario: str
+    dialect: str
+    moments: tuple[Moment, ...]
+    probes: bool
+    """True where the moments are probes of a step × client matrix."""
+    expectations: tuple[Checked, ...] = ()
+    findings: tuple[str, ...] = ()
+    """Sentences on the input that hold whatever the call (unread files, settings without effect)."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """One edit that restores the split, verified by resolving the call again.
+
+    `sentence` says what to change, `where` at which place, `command` how with kubectl (or the changed call);
+    `after` is the call's row with the edit; `also` are sentences on other rows that it changes.
+    """
+
+    sentence: str
+    where: Evidence | None
+    command: str
+    after: Row
+    also: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One call explained: its row at a moment, the smallest repair if one was found, and how to prove it live.
+
+    `proofs` are `istioctl` or `kubectl` lines with what they should show.
+    """
+
+    at: float | str
+    weight: int | None
+    row: Row
+    repair: Repair | None
+    tried: int
+    proofs: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,58 @@
+"""The registry of output formats. Adding one is a module with a `Printer` and a line here; it loads when asked for."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, Protocol, final
+
+from meshsim.model.reasons import Reason
+from meshsim.model.verdict import Answer, Explanation
+
+FORMATS: Final[dict[str, str]] = {
+    "table": "meshsim.report.terminal:TABLE",
+    "json": "meshsim.report.data:JSON",
+    "yaml": "meshsim.report.data:YAML",
+    "markdown": "meshsim.report.markdown:MARKDOWN",
+}
+"""Name for `-o` → where its printer is."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """What is printed on. `width` is None where lines may be as long as they are (a pipe).
+
+    `drawn` paper is a terminal: lines, glyphs; `coloured` adds colours. Words are the same on all of it.
+    """
+
+    width: int | None = None
+    drawn: bool = False
+    coloured: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """What an answer does not know of itself: `source` is what follows the verb to get the same scenario again
+    (`scenarios/x`, `--cluster east=…`); `file` the scenario file whose lines expectations name."""
+
+    scenario: str = ""
+    dialect: str = ""
+    source: str = ""
+    file: str = ""
+
+
+class Printer(Protocol):
+    """Everything that a format can be asked to print."""
+
+    def answer(self, found: Answer, heading: Heading, paper: Paper) -> str: ...
+
+    def explanations(self, found: tuple[Explanation, ...], heading: Heading, paper: Paper) -> str: ...
+
+    def reasons(self, found: tuple[Reason, ...], paper: Paper) -> str: ...
+
+
+def printer(name: str) -> Printer:
+    """The printer of a format in `FORMATS`."""
+    module, _, attribute = FORMATS[name].partition(":")
+    found: Printer = getattr(import_module(module), attribute)
+    return found

@@ -1,0 +1,162 @@
+"""A Rollout's spec and status, read as the controller reads them (with its defaults).
+
+Source: argo-rollouts utils/defaults/defaults.go and pkg/apis/rollouts/v1alpha1/types.go.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Fields = Mapping[str, Any]
+HASH_LABEL = "rollouts-pod-template-hash"
+MANAGED_BY = "argo-rollouts.argoproj.io/managed-by-rollouts"
+REVISION = "rollout.argoproj.io/revision"
+DESIRED = "rollout.argoproj.io/desired-replicas"
+DEADLINE = "scale-down-deadline"
+_UNLIMITED = 2**31 - 1
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
+
+
+def _get(fields: Fields | None, *path: str) -> Any:
+    value: Any = fields
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def canary(rollout: Fields) -> Fields:
+    """`spec.strategy.canary`, empty where there is none."""
+    return _get(rollout, "spec", "strategy", "canary") or {}
+
+
+def is_canary(rollout: Fields) -> bool:
+    return isinstance(_get(rollout, "spec", "strategy", "canary"), Mapping) and not is_blue_green(rollout)
+
+
+def is_blue_green(rollout: Fields) -> bool:
+    return _get(rollout, "spec", "strategy", "blueGreen") is not None
+
+
+def routing(rollout: Fields) -> Fields | None:
+    """`trafficRouting`, or None for a basic canary."""
+    found = canary(rollout).get("trafficRouting")
+    return found if isinstance(found, Mapping) else None
+
+
+def replicas_of(rollout: Fields) -> int:
+    count = _get(rollout, "spec", "replicas")
+    return 1 if count is None else int(count)
+
+
+def steps_of(rollout: Fields) -> list[Fields]:
+    return list(canary(rollout).get("steps") or ())
+
+
+def is_dynamic(rollout: Fields) -> bool:
+    return bool(canary(rollout).get("dynamicStableScale"))
+
+
+def max_weight(rollout: Fields) -> int:
+    """`maxTrafficWeight` or 100 (utils/weightutil)."""
+    found = (routing(rollout) or {}).get("maxTrafficWeight")
+    return 100 if found is None else int(found)
+
+
+def weights_of(status: Fields) -> Fields | None:
+    """`status.canary.weights`, or None."""
+    found = _get(status, "canary", "weights")
+    return found if isinstance(found, Mapping) else None
+
+
+def canary_weight(weights: Fields | None) -> int:
+    return int(_get(weights, "canary", "weight") or 0)
+
+
+def stable_weight(weights: Fields | None) -> int:
+    return int(_get(weights, "stable", "weight") or 0)
+
+
+def is_promoted(status: Fields) -> bool:
+    """Fully promoted: the stable ReplicaSet is the current one (utils/rollout/rolloututil.go IsFullyPromoted)."""
+    return (status.get("stableRS") or "") == (status.get("currentPodHash") or "")
+
+
+def scale_down_delay(rollout: Fields) -> int:
+    if routing(rollout) is None:
+        return 0
+    found = canary(rollout).get("scaleDownDelaySeconds")
+    return 30 if found is None else int(found)
+
+
+def scale_down_limit(rollout: Fields) -> int:
+    found = canary(rollout).get("scaleDownDelayRevisionLimit")
+    return _UNLIMITED if found is None else int(found)
+
+
+def abort_delay(rollout: Fields) -> tuple[int | None, bool]:
+    """(seconds, was it set); None seconds means never (`abortScaleDownDelaySeconds: 0`)."""
+    if routing(rollout) is None:
+        return 0, False
+    found = canary(rollout).get("abortScaleDownDelaySeconds")
+    if found is None:
+        return 30, False
+    return (int(found) or None), True
+
+
+def progress_deadline(rollout: Fields) -> int:
+    found = _get(rollout, "spec", "progressDeadlineSeconds")
+    return 600 if found is None else int(found)
+
+
+def history_limit(rollout: Fields) -> int:
+    found = _get(rollout, "spec", "revisionHistoryLimit")
+    return 10 if found is None else int(found)
+
+
+def pause_seconds(pause: Fields) -> float | None:
+    """How long a pause step lasts: None without a duration, -1 where it does not parse (it is over at once).
+
+    A bare number counts as seconds, a string as Go parses it, cut to whole seconds.
+    Source: pkg/apis/rollouts/v1alpha1/types.go DurationSeconds.
+
+    >>> [pause_seconds(p) for p in ({}, {"duration": 30}, {"duration": "1h30m"}, {"duration": "45"})]
+    [None, 30, 5400, 45]
+    """
+    duration = pause.get("duration")
+    if duration is None:
+        return None
+    if isinstance(duration, int):
+        return duration
+    text = str(duration)
+    if re.fullmatch(r"[+-]?\d+", text):
+        return int(text)
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text.lstrip("+"):
+        return -1
+    return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def percent_or_count(value: Any, of: int, *, up: bool) -> int:
+    """An int-or-percent field against `of`; any string is a percentage (argo.md §2.6)."""
+    if isinstance(value, int):
+        return value
+    percentage = int(str(value).strip().rstrip("%"))
+    return -(-of * percentage // 100) if up else of * percentage // 100
+
+
+def fenceposts(rollout: Fields) -> tuple[int, int]:
+    """(maxSurge, maxUnavailable) in pods.
+
+    Source: utils/replicaset/replicaset.go resolveFenceposts, MaxSurge, MaxUnavailable.
+    """
+    replicas = replicas_of(rollout)
+    surge = percent_or_count(_or(canary(rollout).get("maxSurge"), "25%"), replicas, up=True)
+    unavailable = percent_or_count(_or(canary(rollout).get("maxUnavailable"), "25%"), replicas, up=False)
+    if surge == 0 and unavailable == 0:
+        unavailable = 1
+    return surge, 0 if replicas == 0 else min(unavailable, replicas)
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value

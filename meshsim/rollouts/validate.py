@@ -1,0 +1,232 @@
+"""What makes the controller refuse a Rollout (condition InvalidSpec), and what this model does not cover.
+
+Source: argo-rollouts pkg/apis/rollouts/validation/validation.go and validation_references.go.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from meshsim.rollouts import gatewayapi, istio
+from meshsim.rollouts.errors import INVALID_SPEC, NOT_FOUND, RolloutError
+from meshsim.rollouts.spec import (
+    Fields,
+    canary,
+    is_blue_green,
+    is_canary,
+    max_weight,
+    pause_seconds,
+    progress_deadline,
+    replicas_of,
+    routing,
+    steps_of,
+)
+from meshsim.rollouts.steps import KINDS
+
+_MODELLED_ROUTERS = {"istio", "plugins", "managedRoutes", "maxTrafficWeight"}
+_NEED_SERVICES = {"alb", "smi", "apisix", "ambassador", "nginx", "appMesh", "traefik"}
+
+
+def not_modelled(rollout: Fields) -> tuple[str, ...]:
+    """What of this Rollout the model does not cover; empty where all of it is."""
+    found: list[str] = []
+    if is_blue_green(rollout):
+        found.append("blueGreen")
+    if canary(rollout).get("pingPong"):
+        found.append("pingPong")
+    traffic = routing(rollout) or {}
+    found += [f"trafficRouting.{name}" for name in traffic if name not in _MODELLED_ROUTERS]
+    plugins = traffic.get("plugins") or {}
+    found += [f"trafficRouting.plugins.{name}" for name in plugins if str(name).lower() != gatewayapi.PLUGIN.lower()]
+    if plugins and any(_has_weights(step) for step in steps_of(rollout)):
+        found.append("experiment weights with the Gateway API plugin")
+    return tuple(found)
+
+
+def _has_weights(step: Fields) -> bool:
+    templates = (step.get("experiment") or {}).get("templates") or ()
+    return any(template.get("weight") is not None for template in templates)
+
+
+def problems(rollout: Fields) -> Iterator[tuple[str, str]]:
+    """(field, message) of what is wrong with the spec alone, in the controller's order."""
+    spec = rollout.get("spec") or {}
+    if replicas_of(rollout) < 0:
+        yield "spec.replicas", "must be greater than or equal to 0"
+    if not spec.get("workloadRef"):
+        selector = spec.get("selector")
+        if not selector:
+            yield "spec.selector", "Rollout has missing field '.spec.selector'"
+        else:
+            labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+            wanted = selector.get("matchLabels") or {}
+            if any(labels.get(key) != value for key, value in wanted.items()):
+                yield "spec.template.metadata.labels", "`selector` does not match template `labels`"
+            if not ((spec.get("template") or {}).get("spec") or {}).get("containers"):
+                yield "spec.template.spec.containers", "Required value"
+    elif (spec.get("template") or {}).get("spec"):
+        yield "spec.template", "template must be empty for workload reference rollout"
+    if progress_deadline(rollout) <= int(spec.get("minReadySeconds") or 0):
+        yield "spec.progressDeadlineSeconds", "must be greater than minReadySeconds"
+    strategy = spec.get("strategy") or {}
+    if strategy.get("blueGreen") is None and strategy.get("canary") is None:
+        yield "spec.strategy", "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'"
+    elif strategy.get("blueGreen") is not None and strategy.get("canary") is not None:
+        yield "spec.strategy", "Multiple Strategies can not be listed"
+    elif is_canary(rollout):
+        yield from _canary_problems(rollout)
+
+
+def _canary_problems(rollout: Fields) -> Iterator[tuple[str, str]]:
+    spec = canary(rollout)
+    stable, canary_service = spec.get("stableService"), spec.get("canaryService")
+    at = "spec.strategy."
+    if stable and stable == canary_service:
+        yield (
+            f"{at}stableService",
+            (
+                "This rollout uses the same service for the stable and canary services, "
+                "but two different services are required."
+            ),
+        )
+    traffic = routing(rollout)
+    needs = traffic is not None and (
+        bool(_NEED_SERVICES & traffic.keys())
+        or (traffic.get("istio") is not None and istio.destination_rule(rollout) is None)
+    )
+    if needs and not spec.get("pingPong"):
+        for name, service in (("stableService", stable), ("canaryService", canary_service)):
+            if not service:
+                yield f"{at}{name}", "Canary service and Stable service must to be set to use Traffic Routing"
+    if traffic is None:
+        if spec.get("scaleDownDelaySeconds") is not None:
+            yield f"{at}scaleDownDelaySeconds", "Canary scaleDownDelaySeconds can only be used with traffic routing"
+        if spec.get("dynamicStableScale"):
+            yield f"{at}dynamicStableScale", "Canary dynamicStableScale can only be used with traffic routing"
+    else:
+        if spec.get("scaleDownDelaySeconds") is not None and spec.get("dynamicStableScale"):
+            yield f"{at}dynamicStableScale", "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds"
+        if traffic.get("maxTrafficWeight") is not None and not (traffic.get("nginx") or traffic.get("plugins")):
+            yield (
+                f"{at}trafficRouting.maxTrafficWeight",
+                ("Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins"),
+            )
+    for index, step in enumerate(steps_of(rollout)):
+        yield from _step_problems(rollout, step, f"{at}steps[{index}]")
+
+
+def _step_problems(rollout: Fields, step: Fields, at: str) -> Iterator[tuple[str, str]]:
+    kinds = [kind for kind in KINDS if step.get(kind) is not None]
+    if len(kinds) != 1:
+        yield (
+            at,
+            (
+                "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause"
+                if not kinds
+                else "Step can only have one of its fields set"
+            ),
+        )
+        return
+    weight = step.get("setWeight")
+    if weight is not None and not 0 <= int(weight) <= max_weight(rollout):
+        yield f"{at}.setWeight", f"SetWeight needs to be between 0 and {max_weight(rollout)}"
+    pause = step.get("pause")
+    if isinstance(pause, Mapping) and (pause_seconds(pause) or 0) < 0:
+        yield f"{at}.pause.duration", "Duration needs to be greater than 0"
+    scale = step.get("setCanaryScale")
+    if isinstance(scale, Mapping):
+        if routing(rollout) is None:
+            yield f"{at}.setCanaryScale", "SetCanaryScale requires TrafficRouting to be set"
+        scale_weight = scale.get("weight")
+        if scale_weight is not None and not 0 <= int(scale_weight) <= max_weight(rollout):
+            yield f"{at}.setCanaryScale.weight", f"SetWeight needs to be between 0 and {max_weight(rollout)}"
+    for kind in ("setHeaderRoute", "setMirrorRoute"):
+        route = step.get(kind)
+        if not isinstance(route, Mapping):
+            continue
+        managed = (routing(rollout) or {}).get("managedRoutes")
+        if routing(rollout) is None:
+            yield f"{at}.{kind}", f"{kind[0].upper()}{kind[1:]} requires TrafficRouting"
+        elif managed is None:
+            yield (
+                "spec.strategy.trafficRouting.managedRoutes",
+                ("Rollout has missing field 'spec.strategy.canary.trafficRouting.managedRoutes'"),
+            )
+        elif route.get("name") not in {part.get("name") for part in managed}:
+            yield (
+                f"{at}.{kind}",
+                ("Steps define a route that does not exist in spec.strategy.canary.trafficRouting.managedRoutes"),
+            )
+
+
+def check(rollout: Fields, docs: Iterable[Fields] = ()) -> RolloutError | None:
+    """The reason the controller would set InvalidSpec, or None; `docs` are the objects of its cluster.
+
+    Missing Services, VirtualServices and DestinationRules count; routes of the plugin do not (they fail at SetWeight).
+    """
+    for field, message in problems(rollout):
+        return RolloutError(f"{field}: {message}", reason=INVALID_SPEC)
+    if not is_canary(rollout):
+        return None
+    known = list(docs)
+    home = istio.home(rollout)
+    for role in ("stableService", "canaryService"):
+        name = canary(rollout).get(role)
+        service = None if not name else _named(known, "Service", home, str(name))
+        if name and service is None:
+            return _absent(
+                f'spec.strategy.{role}: Invalid value: "{name}": service "{name}" not found', "Service", home, name
+            )
+        if service is not None:
+            template = _template_labels(rollout, known, home)
+            wanted = {
+                key: value
+                for key, value in ((service.get("spec") or {}).get("selector") or {}).items()
+                if key != "rollouts-pod-template-hash"
+            }
+            if template is not None and any(template.get(key) != value for key, value in wanted.items()):
+                return RolloutError(
+                    f'spec.strategy.{role}: Invalid value: "{name}": Service "{name}" has unmatch label in rollout',
+                    reason=INVALID_SPEC,
+                    hint=f"the selector of Service {home}/{name} must be among the pod template's labels",
+                )
+    return _istio_problem(rollout, known)
+
+
+def _istio_problem(rollout: Fields, known: list[Fields]) -> RolloutError | None:
+    for namespace, name, _ in istio.virtual_services(rollout):
+        if _named(known, "VirtualService", namespace, name) is None:
+            return istio.missing("VirtualService", namespace, name)
+    rule = istio.destination_rule(rollout)
+    if rule is not None and _named(known, "DestinationRule", istio.home(rollout), str(rule.get("name"))) is None:
+        return istio.missing("DestinationRule", istio.home(rollout), str(rule.get("name")))
+    if istio.config_of(rollout) is not None and istio.virtual_services(rollout):
+        try:
+            istio.write_virtualservice(known, rollout, 0)
+        except RolloutError as error:
+            return error
+    return None
+
+
+def _named(docs: list[Fields], kind: str, namespace: str, name: str) -> Fields | None:
+    for doc in docs:
+        metadata = doc.get("metadata") or {}
+        if (
+            doc.get("kind") == kind
+            and metadata.get("name") == name
+            and (metadata.get("namespace") or "default") == namespace
+        ):
+            return doc
+    return None
+
+
+def _absent(message: str, kind: str, namespace: str, name: str) -> RolloutError:
+    return RolloutError(message, reason=NOT_FOUND, hint=f"create {kind} {namespace}/{name}")
+
+
+def _template_labels(rollout: Fields, docs: list[Fields], home: str) -> Fields | None:
+    spec = rollout.get("spec") or {}
+    reference = spec.get("workloadRef")
+    template = spec.get("template")
+    if reference:
+        workload = _named(docs, str(reference.get("kind")), home, str(reference.get("name"))) or {}
+        template = (workload.get("spec") or {}).get("template")
+    return ((template or {}).get("metadata") or {}).get("labels") if template else None

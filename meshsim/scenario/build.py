@@ -1,0 +1,338 @@
+"""A validated scenario document as the plain values of `scenario`, with the checks that span several fields."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+from pydantic import ValidationError
+
+from meshsim.manifests.inventory import Inventory
+from meshsim.manifests.located import Located
+from meshsim.manifests.manifest import Manifest
+from meshsim.model.errors import InputError, MeshsimError
+from meshsim.model.evidence import Source
+from meshsim.scenario import references
+from meshsim.scenario.complaints import complaints
+from meshsim.scenario.load import ReadCluster, check_cluster_name, raise_all
+from meshsim.scenario.notation import Unfit, did_you_mean, lag
+from meshsim.scenario.scenario import (
+    FAMILIES,
+    ArgoVersions,
+    CallSpec,
+    ClusterSpec,
+    Dumps,
+    Entry,
+    Expectation,
+    Lag,
+    Propagation,
+    Sampling,
+    Scenario,
+    Timing,
+    Traffic,
+)
+from meshsim.scenario.schema import Call, Cluster, Expect, ScenarioFile, TimelineEntry
+from meshsim.scenario.verbs import COMMON, VERBS, keys_of
+
+Path = tuple[str | int, ...]
+
+
+def scenario(document: Located, base: str, read: ReadCluster) -> Scenario:
+    """The scenario of a document whose relative paths resolve against `base`."""
+    try:
+        file = ScenarioFile.model_validate(document.value)
+    except ValidationError as error:
+        raise_all(complaints(error, document))
+        raise
+    return _Builder(document, base, read, file).build()
+
+
+@final
+class _Builder:
+    """Gathers errors on the way, so that all of a file's are said at once."""
+
+    def __init__(self, document: Located, base: str, read: ReadCluster, file: ScenarioFile) -> None:
+        self.document = document
+        self.base = base
+        self.read = read
+        self.file = file
+        self.errors: list[InputError] = []
+        self.inventory: dict[str, Inventory] = {}
+
+    def build(self) -> Scenario:
+        file = self.file
+        clusters = {name: self._cluster(name, cluster) for name, cluster in file.clusters.items()}
+        built = Scenario(
+            name=file.name or self._default_name(),
+            path=self.document.file,
+            dialect=file.dialect,
+            argo_controller=file.argo.get("controller"),
+            argo_gatewayapi=file.argo.get("gatewayapi"),
+            dataplane=file.dataplane,
+            clusters=clusters,
+            peering=self._peering(),
+            calls=tuple(self._call(index, call) for index, call in enumerate(file.calls)),
+            traffic=Traffic(rate=file.traffic.rate, latency=file.traffic.latency, concurrency=file.traffic.concurrency),
+            timing=Timing(**file.timing),
+            propagation=self._propagation(),
+            assume=file.assume,
+            timeline=tuple(self._entry(index, entry) for index, entry in enumerate(file.timeline)),
+            expect=tuple(self._expectation(index, expect) for index, expect in enumerate(file.expect)),
+            sampling=Sampling(**file.sampling),
+            inventory=self.inventory,
+            evidence=self._evidence(("clusters", "calls", "timeline", "expect")),
+        )
+        raise_all(self.errors)
+        return built
+
+    def _default_name(self) -> str:
+        return os.path.basename(os.path.dirname(os.path.abspath(self.document.file)))
+
+    def _cluster(self, name: str, cluster: Cluster) -> ClusterSpec:
+        at: Path = ("clusters", name)
+        try:
+            check_cluster_name(name)
+        except MeshsimError as error:
+            self.errors.append(InputError(error.message, where=self.document.key_place(at), hint=error.hint))
+        sources = self.document.value["clusters"][name].get("manifests") or []
+        wanted = [
+            self.document.child(*at, "manifests", index)
+            if isinstance(sources, list)
+            else self.document.child(*at, "manifests")
+            for index in range(len(sources) if isinstance(sources, list) else 1)
+        ]
+        manifests: tuple[Manifest, ...] = ()
+        try:
+            manifests, self.inventory[name] = self.read(wanted)
+        except InputError as error:
+            self.errors.append(error)
+        return ClusterSpec(
+            name=name,
+            network=cluster.network,
+            region=cluster.region,
+            zone=cluster.zone,
+            root=cluster.root,
+            dialect=cluster.dialect,
+            argo=ArgoVersions(**cluster.argo) if cluster.argo is not None else None,
+            dataplane=cluster.dataplane,
+            manifests=manifests,
+            istiod_env=cluster.istiod.get("env", {}),
+            ztunnel_env=cluster.ztunnel.get("env", {}),
+            dumps=self._dumps(dict(cluster.dumps.items()), (*at, "dumps")),
+            evidence={"": self.document.key_place(at), **dict(self._places(at))},
+        )
+
+    def _dumps(self, dumps: Mapping[str, Any], at: Path) -> Dumps:
+        ztunnel = dumps.get("ztunnel")
+        envoy = dumps.get("envoy") or {}
+        if not isinstance(envoy, dict):
+            self._wrong((*at, "envoy"), "dumps of Envoys are {PROXY: FILE}", "write {waypoint:NAMESPACE/NAME: FILE}")
+            envoy = {}
+        return Dumps(
+            ztunnel=self._dump(ztunnel, (*at, "ztunnel")) if ztunnel is not None else None,
+            envoy={proxy: self._dump(path, (*at, "envoy", proxy)) for proxy, path in envoy.items()},
+        )
+
+    def _dump(self, path: Any, at: Path) -> str:
+        if not isinstance(path, str):
+            self._wrong(at, "a dump is a file")
+            return ""
+        whole = os.path.normpath(os.path.join(self.base, path))
+        if not os.path.isfile(whole):
+            self._wrong(at, f"there is no file {whole}")
+        return whole
+
+    def _peering(self) -> Any:
+        links = self.file.peering
+        if not isinstance(links, list):
+            return links
+        pairs = []
+        for index, link in enumerate(links):
+            at: Path = ("peering", index)
+            ends = (link.get("watcher"), link.get("peer")) if isinstance(link, dict) else (None, None)
+            if not all(isinstance(end, str) for end in ends) or len(link) != 2:
+                self._wrong(at, "a link is {watcher: CLUSTER, peer: CLUSTER}")
+                continue
+            for key, end in zip(("watcher", "peer"), ends, strict=True):
+                self._check(references.cluster, str(end), (*at, key))
+            if ends[0] == ends[1]:
+                self._wrong(at, f"{ends[0]} cannot be its own peer")
+            pairs.append(ends)
+        return tuple(pairs)
+
+    def _call(self, index: int, call: Call) -> CallSpec:
+        at: Path = ("calls", index)
+        self._check(references.caller, call.frm, (*at, "from"))
+        if not call.path.startswith("/"):
+            self._wrong((*at, "path"), f"the path {call.path!r} must start with /", f"write /{call.path}")
+        return CallSpec(
+            frm=call.frm,
+            to=call.to,
+            path=call.path,
+            headers=call.headers,
+            connection=call.connection,
+            source=self.document.place(at),
+        )
+
+    def _propagation(self) -> Propagation:
+        given = self.file.propagation
+        per = given.get("per", {})
+        lags = self._lags({key: value for key, value in given.items() if key != "per"}, ("propagation",))
+        owners: dict[str, Mapping[str, Lag]] = {}
+        for name, families in per.items() if isinstance(per, dict) else ():
+            at: Path = ("propagation", "per", name)
+            self._check(references.owner, name, at, key=True)
+            if not isinstance(families, dict):
+                self._wrong(at, "takes lags by family", "write {endpoints: 5s}")
+                continue
+            for family in families:
+                if family not in FAMILIES and family != "default":
+                    self._wrong((*at, family), f"unknown key {family!r}", did_you_mean(family, FAMILIES), key=True)
+            owners[name] = self._lags(families, at)
+        if not isinstance(per, dict):
+            self._wrong(("propagation", "per"), "takes lags by cluster or proxy", "write {cluster2: {routes: 2s}}")
+        return Propagation(default=lags.pop("default", (0.0, 0.0)), families=lags, per=owners)
+
+    def _lags(self, given: Mapping[str, Any], at: Path) -> dict[str, Lag]:
+        lags: dict[str, Lag] = {}
+        for family, value in given.items():
+            try:
+                lags[family] = lag(value)
+            except Unfit as error:
+                self._wrong((*at, family), f"{family}: {error}", error.hint)
+        return lags
+
+    def _entry(self, index: int, entry: TimelineEntry) -> Entry:
+        at: Path = ("timeline", index)
+        stated = self.document.value["timeline"][index]
+        self._entry_keys(entry, stated, at)
+        args: dict[str, Any] = {}
+        for name, field in TimelineEntry.model_fields.items():
+            key = field.alias or name
+            if key in stated and key not in COMMON:
+                args[key] = getattr(entry, name)
+        for key, check in _REFERENCES.items():
+            if isinstance(args.get(key), str):
+                self._check(check, args[key], (*at, key))
+        if "manifests" in args:
+            sources = stated["manifests"]
+            wanted = (
+                [self.document.child(*at, "manifests", item) for item in range(len(sources))]
+                if isinstance(sources, list)
+                else [self.document.child(*at, "manifests")]
+            )
+            try:
+                args["manifests"] = self.read(wanted)[0]
+            except InputError as error:
+                self.errors.append(error)
+        return Entry(
+            verb=entry.do,
+            args=args,
+            at=entry.at,
+            when=entry.when,
+            after=entry.after or 0.0,
+            source=self.document.place(at),
+        )
+
+    def _entry_keys(self, entry: TimelineEntry, stated: Mapping[str, Any], at: Path) -> None:
+        """Which keys go with the verb."""
+        verb = VERBS[entry.do]
+        for keys in verb.needs:
+            given = [key for key in keys.split("|") if stated.get(key) is not None]
+            if len(given) != 1:
+                names = keys.replace("|", " or ")
+                self._wrong((*at, "do"), f"{entry.do} needs {'only one of ' if given else ''}{names}")
+        taken = (*keys_of(entry.do), *COMMON)
+        for key in stated:
+            if key not in taken:
+                self._wrong((*at, key), f"{entry.do} takes no {key!r}", f"it takes {', '.join(taken)}", key=True)
+        if (entry.at is None) == (entry.when is None):
+            said = "an entry has either at or when, not both" if entry.at is not None else "an entry needs at or when"
+            self._wrong(at, said, "write at: 60s, or when: paused")
+        if entry.when is not None and "rollout" not in stated:
+            self._wrong((*at, "when"), "when: paused needs a rollout that pauses")
+        if entry.after is not None and entry.when is None:
+            self._wrong((*at, "after"), "after goes with when", "add the wait to at")
+        if entry.do in {"label", "unlabel"} and entry.labels is not None:
+            wanted = dict if entry.do == "label" else list
+            if not isinstance(entry.labels, wanted):
+                form = "labels: {key: value}" if wanted is dict else "labels: [key]"
+                self._wrong((*at, "labels"), f"{entry.do} takes {form}")
+            elif isinstance(entry.labels, dict):
+                for key, value in entry.labels.items():
+                    if value is not None and not isinstance(value, str):
+                        hint = f'quote it: {key}: "{value}"'
+                        self._wrong((*at, "labels", key), f"label {key} has the value {value}, which is not text", hint)
+
+    def _expectation(self, index: int, expect: Expect) -> Expectation:
+        at: Path = ("expect", index)
+        stated = self.document.value["expect"][index]
+        if expect.at is not None and expect.step is not None:
+            self._wrong((*at, "step"), "at and step are two moments; keep one")
+        if expect.frm is not None:
+            self._check(references.caller, expect.frm, (*at, "from"))
+        if expect.rollout is not None:
+            self._check(references.workload, expect.rollout, (*at, "rollout"))
+        for name in expect.clusters or ():
+            self._check(references.cluster, name, (*at, "clusters", name))
+        if not stated.keys() - {"at", "step", "from", "to", "path", "rollout", "never", "known"}:
+            self._wrong(at, "this expectation states nothing to compare", "add verdict, canary, reasons, …")
+        return Expectation(
+            index=index,
+            source=self.document.place(at),
+            at=f"step:{expect.step}" if expect.step is not None else expect.at,
+            frm=expect.frm,
+            to=expect.to,
+            path=expect.path,
+            rollout=expect.rollout,
+            verdict=expect.verdict,
+            masked=expect.masked,
+            reasons=tuple(expect.reasons) if expect.reasons is not None else None,
+            canary=expect.canary,
+            stable=expect.stable,
+            other=expect.other,
+            errors=expect.errors,
+            clusters=expect.clusters,
+            decided_by=expect.decided_by,
+            never=expect.never,
+            known=expect.known,
+            stated=stated,
+        )
+
+    def _check(self, check: Callable[[str, Any], None], value: str, at: Path, *, key: bool = False) -> None:
+        try:
+            check(value, self.file.clusters)
+        except Unfit as error:
+            self._wrong(at, str(error), error.hint, key=key)
+
+    def _wrong(self, at: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+        where = self.document.key_place(at) if key else self.document.place(at)
+        self.errors.append(InputError(message, where=where, hint=hint))
+
+    def _evidence(self, without: tuple[str, ...]) -> dict[str, Source]:
+        return {key: place for key, place in self._places(()) if key.split(".")[0] not in without}
+
+    def _places(self, at: Path) -> list[tuple[str, Source]]:
+        """The place of every value below `at`, by dotted name."""
+        found: list[tuple[str, Source]] = []
+        value = self.document.value
+        for step in at:
+            value = value[step]
+        pending: list[Path] = [(key,) for key in value if key not in {"manifests", "clusters", "timeline", "expect"}]
+        while pending:
+            path = pending.pop(0)
+            inner = value
+            for step in path:
+                inner = inner[step]
+            found.append((".".join(map(str, path)), self.document.place((*at, *path))))
+            keys = inner if isinstance(inner, dict) else range(len(inner)) if isinstance(inner, list) else ()
+            pending += [(*path, key) for key in keys]
+        return found
+
+
+_REFERENCES: Mapping[str, Callable[[str, Any], None]] = {
+    "rollout": references.workload,
+    "workload": references.workload,
+    "object": references.object_,
+    "target": references.target,
+    "cluster": references.cluster,
+}

@@ -1,0 +1,218 @@
+"""A scenario loaded and ready to be asked, again and again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import final
+
+from meshsim.analysis import expectations as expecting
+from meshsim.analysis.calls import Call, default_calls, expand
+from meshsim.analysis.judge import judge
+from meshsim.analysis.situation import Situation
+from meshsim.manifests.inventory import sentences
+from meshsim.mesh.build import build_mesh
+from meshsim.mesh.mesh import Mesh
+from meshsim.model.errors import InputError, UsageError
+from meshsim.model.evidence import Source
+from meshsim.model.verdict import Answer, Checked, Explanation, Moment, Row
+from meshsim.scenario import load as loading
+from meshsim.scenario.scenario import CallSpec, Expectation, Scenario
+from meshsim.simulation.deployment import in_progress, probe, weights_to_probe
+from meshsim.simulation.timeline import play
+
+At = float | str
+"""Seconds since the start, `60s#3`, `step:N` or `weight:W`."""
+
+
+def load(
+    source: str | Path | Mapping[str, str | Sequence[str]],
+    *,
+    stdin: Callable[[], bytes] | None = None,
+    dialect: str | None = None,
+    dataplane: str | None = None,
+) -> "Session":
+    """Load a scenario file (or a directory that has a `scenario.yaml`), or clusters as {name: manifests}.
+
+    `dialect` and `dataplane` are for clusters without a scenario file. Raises InputError.
+    """
+    if isinstance(source, Mapping):
+        clusters = {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in source.items()}
+        scenario = loading.from_clusters(clusters, stdin=stdin)
+        from dataclasses import replace  # noqa: PLC0415
+
+        scenario = replace(scenario, dialect=dialect or scenario.dialect, dataplane=dataplane or scenario.dataplane)
+        return Session(scenario)
+    path = Path(source)
+    if path.is_dir():
+        path = path / "scenario.yaml"
+    return Session(loading.load(str(path), stdin=stdin))
+
+
+@final
+class Session:
+    """One scenario: its Mesh at the start, and its answers at any moment."""
+
+    def __init__(self, scenario: Scenario, mesh: Mesh | None = None) -> None:
+        self.scenario = scenario
+        self.mesh = mesh if mesh is not None else build_mesh(scenario)
+        self._situations: dict[tuple[At | None, str], Situation] = {}
+        self._rows: dict[tuple[At | None, str, str], tuple[tuple[Call, tuple[Row, ...]], ...]] = {}
+
+    def situation(self, at: At | None, mode: str = "auto") -> Situation:
+        """The Mesh at a moment; None is at rest after the last entry of the timeline."""
+        key = (at, mode)
+        if key not in self._situations:
+            if isinstance(at, str) and at.partition(":")[0] in {"step", "weight"}:
+                deployed = probe(self.mesh, at, mode)
+            elif isinstance(at, str):
+                msg = f"--at {at}: single syncs of an instant cannot be addressed yet"
+                raise UsageError(msg, hint="use --at 60s, which is after everything due at that instant")
+            else:
+                deployed = play(self.mesh, self.scenario.timeline, self.scenario.timing, mode, at)
+            self._situations[key] = Situation(deployed)
+        return self._situations[key]
+
+    def moments(self, at: At | None, mode: str = "auto") -> tuple[tuple[At | None, int | None], ...]:
+        """The moments that are asked for: (at, probed weight). Without `at`: at rest after a timeline, as observed
+        while a rollout is under way, else the probes of every weight strictly between 0 and 100."""
+        if at is not None:
+            return ((at, self._weight(at, mode)),)
+        if self.scenario.timeline:
+            return ((None, None),)
+        if mode != "settle" and in_progress(self.mesh):
+            return ((0.0, None),)
+        return weights_to_probe(self.mesh) or ((0.0, None),)
+
+    def _weight(self, at: At, mode: str) -> int | None:
+        if not isinstance(at, str):
+            return None
+        weights = {r.weight * 100 // r.most for r in self.situation(at, mode).rollouts.values()}
+        return weights.pop() if len(weights) == 1 else None
+
+    def answer(self, *, at: At | None = None, mode: str = "auto") -> Answer:
+        """The verdict of every call at a moment (or at each probe), and the expectations held against them."""
+        moments = self.moments(at, mode)
+        found = []
+        for moment, weight in moments:
+            rows = tuple(row for _, rows in self.rows(moment, mode) for row in rows)
+            found.append(Moment(at=self._stated(moment, mode), weight=weight, rows=rows))
+        checked = tuple(self._check(e, moments, at, mode) for e in self.scenario.expect)
+        kept = tuple(c for c in checked if c is not None)
+        return Answer(
+            scenario=self.scenario.name,
+            dialect=self.scenario.dialect,
+            moments=tuple(found),
+            probes=any(isinstance(m, str) for m, _ in moments),
+            expectations=kept,
+            findings=self.findings(),
+        )
+
+    def _stated(self, moment: At | None, mode: str) -> At:
+        if moment is not None:
+            return moment
+        states = self.situation(moment, mode).deployed.states.values()
+        last = max((e.at or 0.0 for e in self.scenario.timeline), default=0.0)
+        return max((last, *(s.now for s in states)))
+
+    def rows(self, at: At | None, mode: str = "auto") -> tuple[tuple[Call, tuple[Row, ...]], ...]:
+        """Every call with its rows at a moment."""
+        key = (at, mode, "")
+        if key not in self._rows:
+            situation = self.situation(at, mode)
+            calls = [call for spec in self._calls() for call in expand(situation, spec)]
+            if not self.scenario.calls:
+                known = {(c.caller.name, c.address, c.path) for c in calls}
+                calls = [c for c in default_calls(situation) if (c.caller.name, c.address, c.path) not in known] + calls
+            self._rows[key] = tuple((call, judge(situation, call)) for call in calls)
+        return self._rows[key]
+
+    def _calls(self) -> list[CallSpec]:
+        """The stated calls, and those that an expectation with exact `from` and `to` adds."""
+        specs = list(self.scenario.calls)
+        seen = {(s.frm, s.to, s.path) for s in specs}
+        loose = {(s.frm, s.to) for s in specs}
+        for e in self.scenario.expect:
+            if e.frm is None or e.to is None or "*" in e.frm:
+                continue
+            key = (e.frm, e.to, e.path or "/")
+            if key in seen or (e.path is None and (e.frm, e.to) in loose):
+                continue
+            if self._covered(e, specs):
+                continue
+            seen.add(key)
+            loose.add((e.frm, e.to))
+            specs.append(CallSpec(frm=e.frm, to=e.to, path=e.path or "/", source=e.source))
+        return specs
+
+    def _covered(self, e: Expectation, specs: Sequence[CallSpec]) -> bool:
+        """Whether a stated call means the same client, address and path as an expectation."""
+        situation = self.situation(0.0)
+        try:
+            wanted = list(expand(situation, CallSpec(frm=e.frm or "", to=e.to or "", path=e.path or "/", source=e.source)))
+            stated = [c for s in specs for c in expand(situation, s)]
+        except (InputError, UsageError):
+            return False
+        return all(
+            any(
+                _client(w) == _client(c) and w.address == c.address and (e.path is None or w.path == c.path)
+                for c in stated
+            )
+            for w in wanted
+        )
+
+    def _check(
+        self, e: Expectation, moments: Sequence[tuple[At | None, int | None]], at: At | None, mode: str
+    ) -> Checked | None:
+        """An expectation at its own moment, else at all that are asked for; None where `--at` asks for another."""
+        if at is not None and e.at is not None and e.at != at:
+            return None
+        when: Sequence[At | None] = [e.at] if e.at is not None else [moment for moment, _ in moments]
+        rows: list[Row] = []
+        for moment in when:
+            situation = self.situation(moment, mode)
+            for call, found in self.rows(moment, mode):
+                addresses = {id(row): call.address for row in found}
+                rows.extend(row for row in found if expecting.selects(e, row, addresses, situation))
+        return expecting.check(e, rows)
+
+    def explain(
+        self, frm: str, to: str, *, at: At | None = None, path: str | None = None, mode: str = "auto"
+    ) -> tuple[Explanation, ...]:
+        """One call explained at each moment asked for, with a verified repair where the split is missed."""
+        from meshsim.analysis.repair import explain  # noqa: PLC0415 - only explain needs it
+
+        spec = CallSpec(frm=frm, to=to, path=self._path(frm, to, path), source=Source("command line"))
+        found: list[Explanation] = []
+        for moment, weight in self.moments(at, mode):
+            situation = self.situation(moment, mode)
+            for call in expand(situation, spec):
+                stated = self._stated(moment, mode)
+                found.extend(explain(self, moment, mode, stated, weight, call))
+        return tuple(found)
+
+    def _path(self, frm: str, to: str, path: str | None) -> str:
+        if path is not None:
+            return path
+        stated = {s.path for s in self.scenario.calls if s.frm == frm and s.to == to}
+        return stated.pop() if len(stated) == 1 else "/"
+
+    def forked(self, mesh: Mesh) -> "Session":
+        """The same scenario on another Mesh."""
+        return Session(self.scenario, mesh)
+
+    def findings(self) -> tuple[str, ...]:
+        """Sentences on the input that hold whatever the call."""
+        found: list[str] = []
+        for name, inventory in self.scenario.inventory.items():
+            found.extend(sentences(name, inventory))
+        for cluster in self.mesh.clusters.values():
+            if cluster.ztunnel_network.value != cluster.network.value:
+                found.append(
+                    f"{cluster.name}: ztunnel's NETWORK is {cluster.ztunnel_network.value} "
+                    f"({cluster.ztunnel_network.evidence}), istio-system says {cluster.network.value} "
+                    f"({cluster.network.evidence}): MS105"
+                )
+        return tuple(found)
+
+
+def _client(call: Call) -> object:
+    return [(c.cluster, c.namespace, c.uid, c.ident) for _, c in call.caller.clients] or call.caller.name

@@ -1,0 +1,101 @@
+"""Vectors of argo.md §4; spellings checked against k8s.io/apimachinery v0.34.1 and v0.29.3."""
+
+import pytest
+from argo_guide import V1, V2, template
+
+from meshsim.rollouts.quantity import canonical_quantity
+from meshsim.rollouts.template_hash import same_template, template_hash, template_json
+
+
+@pytest.mark.parametrize(
+    ("image", "flavour", "source", "wanted"),
+    [
+        (V1, "0.34", "rollout", "f9558664b"),
+        (V1, "0.29", "rollout", "57477d556b"),
+        (V2, "0.34", "rollout", "75d45d7fb7"),
+        (V2, "0.29", "rollout", "86b57d6bf5"),
+        (V1, "0.34", "workloadRef", "57b446f945"),
+        (V1, "0.29", "workloadRef", "84c9b6bcdf"),
+    ],
+)
+def test_guides_hashes(image: str, flavour: str, source: str, wanted: str) -> None:
+    assert template_hash(template(image), flavour, source=source) == wanted
+
+
+def test_empty_template_differs_by_flavour() -> None:
+    assert (template_hash({}, "0.29"), template_hash({}, "0.34")) == ("76bbb58f74", "658c46c486")
+
+
+def test_collision_count_zero_is_not_absent() -> None:
+    assert template_hash(template(V2), collision_count=0) == "747859585f"
+    assert template_hash(template(V2), collision_count=1) == "58bc8ddfdb"
+
+
+def test_unknown_fields_and_pruned_metadata_do_not_count() -> None:
+    dressed = template()
+    dressed["metadata"]["name"] = "pruned"
+    dressed["metadata"]["creationTimestamp"] = None
+    dressed["spec"]["nonsense"] = 1
+    assert template_hash(dressed) == "f9558664b"
+
+
+def test_key_order_does_not_count() -> None:
+    shuffled = template()
+    container = shuffled["spec"]["containers"][0]
+    shuffled["spec"]["containers"] = [dict(reversed(container.items()))]
+    assert template_hash(shuffled) == "f9558664b"
+
+
+def test_equal_quantities_hash_alike() -> None:
+    other = template()
+    other["spec"]["containers"][0]["resources"]["requests"]["cpu"] = 0.1
+    assert template_hash(other) == "f9558664b"
+
+
+def test_fields_newer_than_0_29_are_dropped_there() -> None:
+    newer = template()
+    newer["spec"]["containers"][0]["restartPolicyRules"] = [{"action": "Restart"}]
+    assert template_hash(newer, "0.29") == "57477d556b"
+    assert template_hash(newer, "0.34") != "f9558664b"
+
+
+def test_json_is_gos() -> None:
+    text = template_json({"spec": {"containers": [{"name": "a<b>&c", "args": []}]}})
+    assert text == '{"metadata":{},"spec":{"containers":[{"name":"a\\u003cb\\u003e\\u0026c","resources":{}}]}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0.1", "100m"),
+        ("1024Mi", "1Gi"),
+        ("1000m", "1"),
+        ("0.5Gi", "512Mi"),
+        ("1500Mi", "1500Mi"),
+        ("1e3", "1e3"),
+        (1000, "1k"),
+        ("1.5Ki", "1536"),
+        ("0", "0"),
+        ("1.234", "1.234"),
+    ],
+)
+def test_quantities_are_spelled_as_go_spells_them(text: str | int, wanted: str) -> None:
+    assert canonical_quantity(text) == wanted
+
+
+def test_no_quantity_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no quantity"):
+        canonical_quantity("100 mcores")
+
+
+def test_another_flavour_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no hash flavour"):
+        template_hash({}, "0.35")
+
+
+def test_defaulted_template_means_the_same() -> None:
+    defaulted = template()
+    defaulted["metadata"]["labels"] = {"app": "helloworld", "rollouts-pod-template-hash": "f9558664b"}
+    defaulted["spec"]["restartPolicy"] = "Always"
+    assert same_template(defaulted, template())
+    assert not same_template(template(V2), template())

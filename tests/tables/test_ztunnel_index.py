@@ -1,0 +1,40 @@
+"""How ztunnel indexes what it was sent (istio.md §1.2, §2)."""
+
+from typing import Any
+
+import pytest
+
+from meshsim.tables.load import ztunnel_tables
+from meshsim.tables.workload import NetworkAddress
+
+POD = {"uid": "c1//Pod/shop/a", "workloadIps": ["10.2.0.1"]}
+ENTRY = {"uid": "c1/networking.istio.io/WorkloadEntry/shop/a", "workloadIps": ["10.2.0.1"]}
+
+
+@pytest.mark.parametrize("rows", [[POD, ENTRY], [ENTRY, POD]])
+def test_a_pod_beats_a_workload_entry_of_the_same_address(rows: list[dict[str, Any]]) -> None:
+    assert ztunnel_tables({"workloads": rows}).by_address[NetworkAddress("", "10.2.0.1")].uid == POD["uid"]
+
+
+def test_a_host_network_workload_is_not_found_by_address() -> None:
+    assert not ztunnel_tables({"workloads": [POD | {"networkMode": "HostNetwork"}]}).by_address
+
+
+@pytest.mark.parametrize(("policy", "endpoints"), [("OnlyHealthy", ["a"]), ("AllowAll", ["a", "b"])])
+def test_unready_endpoints_count_only_where_the_service_allows_all(policy: str, endpoints: list[str]) -> None:
+    served = {"services": {"shop/web": {80: 80}}}
+    balancer = {"routingPreferences": [], "mode": "Standard", "healthPolicy": policy}
+    tables = ztunnel_tables(
+        {
+            "workloads": [{"uid": "a"} | served, {"uid": "b", "status": "Unhealthy"} | served],
+            "services": [{"namespace": "shop", "hostname": "web", "loadBalancer": balancer}],
+        }
+    )
+    (service,) = tables.services.values()
+    assert [workload.uid for workload in tables.endpoints(service)] == endpoints
+
+
+def test_ranges_are_kept_apart_from_addresses() -> None:
+    tables = ztunnel_tables({"services": [{"hostname": "web", "vips": ["/10.0.0.1", "near/10.0.0.0/24"]}]})
+    assert [str(prefix) for prefix, _ in tables.vip_ranges["near"]] == ["10.0.0.0/24"]
+    assert NetworkAddress("", "10.0.0.1") in tables.by_vip
