@@ -1,6 +1,7 @@
 """The Envoy clusters of one proxy, made as its routes name them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import final
 
 from meshsim.controlplane.destinationrules import EffectiveRule, destination_rule
@@ -62,9 +63,10 @@ class Clusters:
         if subset and (rule is None or subset not in rule.subsets):
             self.missing[name] = 503
             return name
-        self.made[name] = cluster_of(
-            self.place, service, port, name=name, subset=subset, rule=rule, assume=self.assume
-        )
+        made = cluster_of(self.place, service, port, name=name, subset=subset, rule=rule, assume=self.assume)
+        if self.instead is not None:
+            made = replace(made, why=(*made.why, *service.ingress_facts, *service.binding.facts), marks=_missed(service))
+        self.made[name] = made
         return name
 
     def hosts(self, service: KnownService, port: Port, endpoints: tuple[Endpoint, ...], empty_reason: str) -> str:
@@ -85,3 +87,10 @@ class Clusters:
         if host in self.owns:
             return f"inbound-vip|{port}|http{'/' if subset else ''}{subset}|{host}"
         return f"outbound|{port}|{subset}|{host}"
+
+
+def _missed(service: KnownService) -> frozenset[str]:
+    """Why a service that asks gateways to use its waypoint is reached without one."""
+    if not service.ingress_use_waypoint:
+        return frozenset()
+    return frozenset({f"waypoint-missing:{service.binding.missing or 'MS202'}"})

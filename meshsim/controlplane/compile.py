@@ -41,6 +41,8 @@ class ControlPlane:
         self._views: dict[str, ClusterView] = {}
         self._known: dict[str, Mapping[str, KnownService]] = {}
         self._proxies: dict[tuple[str, Locality], Proxy | None] = {}
+        self._entries: dict[str, str] = {}
+        """Generated entries of flat peers' pods → the pods."""
 
     def known(self, cluster: str) -> Mapping[str, KnownService]:
         """The services a cluster knows, by host."""
@@ -48,6 +50,8 @@ class ControlPlane:
             federation = self.mesh.clusters[cluster].dialect.value("federation")
             services = FEDERATION[federation](self.registry, cluster)
             self._known[cluster] = {service.host: service for service in services}
+            for service in services:
+                self._entries.update({m.uid: m.pod.uid for m in service.members if not m.gateway and m.uid != m.pod.uid})
         return self._known[cluster]
 
     def cluster(self, name: str) -> ClusterView:
@@ -58,9 +62,10 @@ class ControlPlane:
 
     def pod(self, uid: str) -> PodRow | None:
         """One pod as the data plane needs it."""
-        pod = self.registry.pod_by_uid.get(uid)
+        pod = self.registry.pod_by_uid.get(self._entries.get(uid, uid))
         if pod is None:
             return self._component_rows.get(uid)
+        uid = pod.uid
         facts = Facts()
         caught = capture(self.registry.cluster(pod.cluster), pod, facts)
         proxy = self._component_rows[uid].proxy if uid in self._component_rows else ""

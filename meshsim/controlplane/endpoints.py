@@ -48,7 +48,7 @@ def cluster_of(
 ) -> EnvoyCluster:
     """The cluster for a service's port, or for a subset of it, as the proxy at `place` holds it."""
     facts = Facts()
-    members = _candidates(place, service, subset, local_only)
+    members = _candidates(service, subset, local_only)
     facts.take(service.identity_facts)
     labels: Mapping[str, Any] = {}
     policy: Mapping[str, Any] = rule.traffic_policy if rule is not None else {}
@@ -89,14 +89,10 @@ def cluster_of(
     )
 
 
-def _candidates(place: Place, service: KnownService, subset: str, local_only: bool) -> tuple[Member, ...]:
+def _candidates(service: KnownService, subset: str, local_only: bool) -> tuple[Member, ...]:
     """The members an Envoy holds. The plain local host keeps local endpoints; a subset of it takes a flat peer's
     pods along where their labels match (Solo docs, Argo Rollouts guide: including remote pods in subsets)."""
-    members = service.l7_members
-    if local_only or not subset:
-        return members
-    flat = [m for m in service.members if not m.gateway and m.cluster != place.cluster.name and m not in members]
-    return (*members, *flat)
+    return service.l7_members if local_only or not subset else (*service.l7_members, *service.flat_members)
 
 
 def _matching(
@@ -112,7 +108,7 @@ def _matching(
         facts.take(member.facts)
         if wanted.items() <= dict(member.labels).items():
             found.append(member)
-        elif member.contested and any(wanted.items() <= dict(pod.labels).items() for pod in member.pods):
+        elif member.contested and any(wanted.items() <= dict(seen).items() for seen in member.possible):
             questions.append(member.contested)
     return found, tuple(dict.fromkeys(questions))
 

@@ -62,7 +62,8 @@ def _protocol(port: Mapping[str, Any]) -> str:
 class Member:
     """One endpoint of a service as a cluster sees it: a pod, or a remote network's gateway standing for `pods`.
 
-    `labels` are those a subset selector sees; `contested` names the open question where sources leave them open.
+    `labels` are those a subset selector surely sees. Where sources leave open which it sees, `contested` names the
+    question and `possible` what it may see.
     """
 
     uid: str
@@ -72,6 +73,7 @@ class Member:
     gateway: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     labels_propagated: bool = True
+    possible: tuple[Mapping[str, str], ...] = ()
     contested: str = ""
     capture: str | None = None
     """Who takes its traffic in: `ambient`, `sidecar`, `none`, or None where nobody said."""
@@ -116,6 +118,8 @@ class KnownService:
     ingress_facts: tuple[Fact, ...] = ()
     members: tuple[Member, ...] = ()
     l7_members: tuple[Member, ...] = ()
+    flat_members: tuple[Member, ...] = ()
+    """Pods of flat peers that a subset of the local host takes along where their labels match."""
     identity_facts: tuple[Fact, ...] = ()
     """What made the service known here under this name."""
 

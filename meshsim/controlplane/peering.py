@@ -11,7 +11,7 @@ from meshsim.controlplane.binding import bind
 from meshsim.controlplane.distribution import distribution, load_balancing
 from meshsim.controlplane.ingress_label import ingress_use_waypoint
 from meshsim.controlplane.known import KnownService, Member, ports_of
-from meshsim.controlplane.propagation import propagated
+from meshsim.controlplane.propagation import FLAG, common, propagated
 from meshsim.controlplane.registry import Registry
 from meshsim.controlplane.scope import scope, segment, shared, taken_over
 from meshsim.manifests.manifest import Manifest
@@ -33,6 +33,7 @@ def _local(registry: Registry, here: Cluster) -> Iterator[KnownService]:
     """The local hosts: this cluster's own Services, and those that a peer's takeover brings in."""
     own = {(s.namespace, s.name): s for s in here.of("Service") if s.get("spec", "type") != "ExternalName"}
     takeovers = _takeovers(registry, here)
+    shared_keys = {(namespace, name) for namespace, name, _, _ in _shared_services(registry, here)}
     for key in sorted(own.keys() | takeovers.keys()):
         namespace, name = key
         service = own.get(key)
@@ -42,8 +43,9 @@ def _local(registry: Registry, here: Cluster) -> Iterator[KnownService]:
             facts.take(takeovers[key][1].read())
         members = tuple(_own_members(registry, here, service)) if service is not None else ()
         l7_members = members
+        everyone = tuple(_members(registry, here, namespace, name, facts)) if key in shared_keys else ()
         if taken:
-            members = tuple(_members(registry, here, namespace, name, facts))
+            members = everyone
         origin = service if service is not None else takeovers[key][0]
         spread = Facts()
         chosen = distribution(
@@ -72,6 +74,7 @@ def _local(registry: Registry, here: Cluster) -> Iterator[KnownService]:
             ingress_facts=ingress.read(),
             members=members,
             l7_members=l7_members,
+            flat_members=tuple(m for m in everyone if not m.gateway and m.cluster != here.name),
             identity_facts=facts.read(),
         )
 
@@ -194,25 +197,28 @@ def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest)
     if here.network.value == peer.network.value:
         for pod in pods:
             own = Facts()
-            labels, question = propagated(here, peer, pod, own)
+            readings = propagated(here, peer, pod, own)
             yield Member(
                 uid=f"{here.name}//WorkloadEntry/istio-system/autogenflat.{peer.name}.{pod.namespace}.{pod.name}",
                 cluster=peer.name,
                 network=peer.network.value,
                 pods=(pod,),
-                labels=labels,
-                labels_propagated=bool(labels),
-                contested=question,
+                labels=common(readings),
+                labels_propagated=any(readings),
+                possible=readings,
+                contested=_question(here, peer) if len(readings) > 1 else "",
                 capture=capture(peer, pod, Facts()),
                 facts=(*facts.read(), *own.read()),
             )
         return
     if not any(pod.ready for pod in pods):
         return
-    seen = [(pod, *propagated(here, peer, pod, facts)) for pod in pods]
-    same = all(labels == seen[0][1] for _, labels, _ in seen)
-    question = next((q for _, _, q in seen if q), "")
-    if not same and not question:
+    seen = [propagated(here, peer, pod, facts) for pod in pods]
+    possible = [labels for readings in seen for labels in readings]
+    question = ""
+    if any(len(readings) > 1 for readings in seen):
+        question = _question(here, peer)
+    elif any(labels != possible[0] for labels in possible):
         question = "the aggregated entry stands for pods with different labels"
     yield Member(
         uid=f"{here.name}//WorkloadEntry/istio-system/autogen.{peer.name}.{service.namespace}.{service.name}",
@@ -220,8 +226,13 @@ def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest)
         network=peer.network.value,
         pods=pods,
         gateway=True,
-        labels=dict(seen[0][1]) if same else {},
-        labels_propagated=any(labels for _, labels, _ in seen),
+        labels=common(possible),
+        labels_propagated=any(possible),
+        possible=tuple(possible),
         contested=question,
         facts=facts.read(),
     )
+
+
+def _question(here: Cluster, peer: Cluster) -> str:
+    return f"{FLAG} differs between {here.name} and {peer.name}, and no source says whose counts"

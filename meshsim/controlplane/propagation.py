@@ -1,7 +1,7 @@
 """Which of a remote pod's labels a generated WorkloadEntry carries (Solo docs, Argo Rollouts guide:
 cross-cluster subset matching requires label propagation)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod
@@ -11,18 +11,20 @@ FLAG = "ENABLE_PEERING_LABEL_PROPAGATION"
 _SOURCE = "Solo docs, Argo Rollouts guide: a minimal label set by default"
 
 
-def propagated(watcher: Cluster, peer: Cluster, pod: Pod, facts: Facts) -> tuple[Mapping[str, str], str]:
-    """The labels that `watcher` sees on `peer`'s pod, and the open question if the two clusters' settings differ.
+def propagated(watcher: Cluster, peer: Cluster, pod: Pod, facts: Facts) -> tuple[Mapping[str, str], ...]:
+    """The labels that `watcher` may see on `peer`'s pod: one reading, or two where the clusters' settings differ.
 
-    The guide says to set the flag "on istiod" and not on which side, so both must agree on a label.
+    The guide says to set the flag "on istiod" and not on which side.
     """
     there = keep(watcher.env(facts, FLAG, "", _SOURCE), pod.labels)
     here = keep(peer.env(facts, FLAG, "", _SOURCE), pod.labels)
-    common = {key: value for key, value in there.items() if key in here}
-    question = ""
-    if there.keys() != here.keys():
-        question = f"{FLAG} differs between {watcher.name} and {peer.name}; no source says whose counts"
-    return common, question
+    return (there,) if there == here else (there, here)
+
+
+def common(readings: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The labels that all readings have."""
+    first, *rest = readings
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in rest)}
 
 
 def keep(setting: str, labels: Mapping[str, str]) -> Mapping[str, str]:

@@ -29,7 +29,8 @@ class Registry:
     def pods(self, cluster: str) -> tuple[Pod, ...]:
         """All pods of a cluster."""
         if cluster not in self._pods:
-            self._pods[cluster] = pods_of(self.mesh.clusters[cluster])
+            names = sorted(self.mesh.clusters)
+            self._pods[cluster] = pods_of(self.mesh.clusters[cluster], names.index(cluster), len(names))
         return self._pods[cluster]
 
     @cached_property

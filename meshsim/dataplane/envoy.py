@@ -140,7 +140,7 @@ def _backend(
         decision=decision,
         rule=chain.rule,
         facts=facts,
-        tags=chain.tags | _passed_over(cluster, hosts) | frozenset(f"assumed:{k}={v}" for k, v in cluster.assumed),
+        tags=chain.tags | cluster.marks | _passed_over(cluster, hosts) | frozenset(f"assumed:{k}={v}" for k, v in cluster.assumed),
         children=children,
         **mark,  # type: ignore[arg-type]
     )

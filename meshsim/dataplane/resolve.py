@@ -1,6 +1,7 @@
 """One request from its client to every place it can end up: the walk through the tables as a tree of exact shares."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from ipaddress import ip_address
 from typing import Final
@@ -192,8 +193,6 @@ def _direct(
 
 
 def _tagged(step: Step, tags: frozenset[str]) -> Step:
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(step, tags=step.tags | tags)
 
 
@@ -237,6 +236,8 @@ def _kube_proxy(
 def _ztunnel(walk: Walk, view: ClusterView, row: PodRow, ip: str, port: int, share: Fraction) -> tuple[Step, ...]:
     hop = f"ztunnel:{view.name}"
     source = view.ztunnel.workloads[row.uid]
+    if view.ztunnel.network != view.network:
+        source = replace(source, network=view.ztunnel.network)  # what its own ztunnel believes
     groups: dict[tuple[str, str], list[tuple[Fraction, NextHop]]] = {}
     steps: list[Step] = []
     for part, outcome in next_hops(view.ztunnel, source, ip, port):

@@ -1,9 +1,9 @@
-"""Kustomize and Helm, rendered by the user's own programs."""
+"""Kustomize and Helm, rendered by the user's own programs.
+
+What it takes to run programs is imported where one is run: most scenarios need none.
+"""
 
 import os
-import shlex
-import shutil
-import subprocess
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,6 +30,9 @@ def is_chart(directory: str) -> bool:
 
 def kustomize(directory: str) -> tuple[bytes, str]:
     """The rendered stream of a directory, and the name under which its lines are cited."""
+    import shlex
+    import shutil
+
     if shutil.which("kubectl"):
         command = ["kubectl", "kustomize", directory]
     elif shutil.which("kustomize"):
@@ -45,6 +48,9 @@ def helm(
     chart: str, values: Sequence[str], where: Evidence, *, release: str = "", namespace: str = ""
 ) -> tuple[bytes, str]:
     """The rendered chart, and the name under which its lines are cited."""
+    import shlex
+    import shutil
+
     command = helm_command(chart, values, release=release, namespace=namespace)
     if not shutil.which("helm"):
         msg = "this needs helm, which is not installed"
@@ -66,6 +72,8 @@ def helm_command(chart: str, values: Sequence[str] = (), *, release: str = "", n
 
 def refused_chart(directory: str) -> InputError:
     """A chart where manifests are wanted, with the way out."""
+    import shlex
+
     command = shlex.join(helm_command(directory))
     return InputError(
         "this directory is a Helm chart, and its templates are no manifests",
@@ -75,6 +83,9 @@ def refused_chart(directory: str) -> InputError:
 
 
 def _run(command: list[str], where: Evidence) -> bytes:
+    import shlex
+    import subprocess
+
     shown = shlex.join(command)
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL, check=False)

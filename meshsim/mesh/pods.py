@@ -1,7 +1,7 @@
 """The pods there are: real ones from manifests, and those that ReplicaSets, Deployments and StatefulSets imply."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, final
 
 from meshsim.manifests.manifest import Manifest
@@ -11,7 +11,8 @@ from meshsim.model.facts import Facts
 
 HASH_LABEL = "rollouts-pod-template-hash"
 _OWNED: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
-_FIRST_IMPLIED_POD_IP: Final = (100 << 24) | (64 << 16)  # 100.64.0.0/10, shared address space (RFC 6598)
+_POD_IPS: Final = (100 << 24) | (64 << 16)  # 100.64.0.0/11 of the shared address space (RFC 6598)
+_POD_IPS_SIZE: Final = 1 << 21
 
 
 @final
@@ -72,8 +73,11 @@ class Pod:
         return None
 
 
-def pods_of(cluster: Cluster) -> tuple[Pod, ...]:
-    """All pods of a cluster, in order of namespace and age."""
+def pods_of(cluster: Cluster, index: int = 0, clusters: int = 1) -> tuple[Pod, ...]:
+    """All pods of a cluster, in order of namespace and age.
+
+    Pods without an address get one from a range of the `index`th of `clusters`: on a flat network they must differ.
+    """
     real: dict[tuple[str, str], list[Manifest]] = {}
     loose: list[Manifest] = []
     for manifest in cluster.of("Pod"):
@@ -87,7 +91,7 @@ def pods_of(cluster: Cluster) -> tuple[Pod, ...]:
         for namespace, name, pods in _workloads(cluster, real, loose)
         for pod in sorted(pods, key=lambda pod: pod.order)
     ]
-    return tuple(_addressed(found))
+    return tuple(_addressed(found, _POD_IPS + _POD_IPS_SIZE // clusters * index))
 
 
 def pods_by_workload(pods: tuple[Pod, ...]) -> Mapping[tuple[str, str], tuple[Pod, ...]]:
@@ -243,12 +247,10 @@ def _locality(cluster: Cluster, node: str) -> tuple[str, str]:
     )
 
 
-def _addressed(pods: list[Pod]) -> Iterator[Pod]:
+def _addressed(pods: list[Pod], first: int) -> Iterator[Pod]:
     """Give every pod without an address one, by the order of names."""
-    from dataclasses import replace  # noqa: PLC0415
-
     implied = sorted((pod.namespace, pod.name) for pod in pods if not pod.ip)
-    numbers = {key: _FIRST_IMPLIED_POD_IP + 10 + index for index, key in enumerate(implied)}
+    numbers = {key: first + 10 + index for index, key in enumerate(implied)}
     for pod in pods:
         number = numbers.get((pod.namespace, pod.name))
         if pod.ip or number is None:

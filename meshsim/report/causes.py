@@ -1,10 +1,54 @@
-"""The one decision in a row's trace that best says why: the line under a reason code."""
+"""Which facts tell most: the line under a reason code, and the few facts of a hop that are worth showing.
 
+A step notes every fact that it read, most of them absent or by default. What a reader wants first are those that the
+reason is about.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from meshsim.model.evidence import Assumed
+from meshsim.model.facts import Fact
 from meshsim.model.trace import Failed, Open, Path, Step
 from meshsim.model.verdict import Row, Verdict
-from meshsim.report.words import clean, fact_text, place, telling
+from meshsim.report.words import clean, fact_text, place
+
+_SCOPE: Final = ("label:solo.io/service-scope", "label:istio.io/global", "label:solo.io/service-takeover")
+_CAPTURE: Final = ("label:istio.io/dataplane-mode", "label:sidecar.istio.io/inject", "label:istio-injection", "dataplane")
+_BINDING: Final = ("label:istio.io/use-waypoint",)
+_PREFERENCE: Final = ("annotation:networking.istio.io/traffic-distribution", "spec.trafficDistribution")
+_SUBSETS: Final = ("spec.subsets", "env:ENABLE_PEERING_LABEL_PROPAGATION")
+
+TOPICS: Final[dict[str, tuple[str, ...]]] = {
+    "MS101": _CAPTURE,
+    "MS103": (*_SCOPE, *_CAPTURE),
+    "MS104": ("spec.ports",),
+    "MS105": ("env:NETWORK", "network", "label:topology.istio.io/network"),
+    "MS201": _BINDING,
+    "MS202": _BINDING,
+    "MS203": (*_PREFERENCE, *_SCOPE),
+    "MS204": ("env:ENABLE_WAYPOINT_INTEROP",),
+    "MS205": ("label:istio.io/ingress-use-waypoint", *_BINDING),
+    "MS206": ("ready", "spec.replicas", "status", *_BINDING),
+    "MS207": ("ready", "status", "spec.replicas", *_BINDING),
+    "MS208": ("spec.hosts", "spec.parentRefs"),
+    "MS209": ("spec.hosts", "spec.http", "spec.rules", "spec.parentRefs"),
+    "MS210": ("label:istio.io/waypoint-for", "spec.listeners", "status", *_BINDING),
+    "MS211": ("spec.rules", "spec.http"),
+    "MS301": _SUBSETS,
+    "MS302": tuple(reversed(_SUBSETS)),
+    "MS303": _SUBSETS,
+    "MS304": _SUBSETS,
+    "MS305": _SUBSETS,
+    "MS306": _SCOPE,
+    "MS307": _SCOPE,
+    "MS308": ("spec.rules", "spec.http"),
+    "MS309": ("spec.rules",),
+    "MS501": ("ready", "status"),
+    "MS502": ("root",),
+    "MS503": ("annotation:solo.io/draining-weight",),
+}
+"""Reason code → beginnings of the names of the facts that it is about."""
 
 _MARKS: Final = ("unmeshed", "workload-addressed", "not-http", "no-vip", "waypoint-missing:", "passed-over:")
 
@@ -25,23 +69,54 @@ def cause(row: Row) -> Cause:
     index = _deciding_step(row, path)
     step = path.steps[index]
     what = clean(f"{step.hop}: {step.decision}")
-    brought_here = path.steps[index - 1].facts if index and step.l7 and not _ruled(step) else ()
-    facts = telling(brought_here) or telling(step.facts)
-    facts = facts or telling(fact for before in path.steps[:index] for fact in before.facts)
-    return Cause(what, fact_text(facts[0]), place(facts[0].evidence)) if facts else Cause(what)
+    fact = _fact(path.steps[: index + 1], row.reasons[:1])
+    return Cause(what, fact_text(fact), place(fact.evidence)) if fact is not None else Cause(what)
 
 
-def _ruled(step: Step) -> bool:
-    """Whether a rule of an object decided, and not a default route."""
-    return step.route is not None and step.route.object is not None
+def telling(facts: Iterable[Fact], codes: Iterable[str] = ()) -> tuple[Fact, ...]:
+    """Each fact once, the most telling first: what the codes are about, what is set before what is absent, what is
+    written somewhere before what is assumed."""
+    topics = [topic for code in codes for topic in TOPICS.get(code, ())]
+
+    def rank(fact: Fact) -> tuple[int, ...]:
+        about = next((i for i, topic in enumerate(topics) if _is_about(fact, topic)), len(topics))
+        absent = fact.value is None or fact.value == "…"
+        kind = fact.subject.split("/")[1:2]
+        own = absent and kind in (["Pod"], ["ReplicaSet"])
+        broad = 0 if kind == ["Namespace"] else 1
+        setting = fact.name.startswith(("label:", "annotation:", "env:"))
+        topical = about < len(topics)
+        assumed = isinstance(fact.evidence, Assumed)
+        return (own, not topical, topical and absent, about, absent, assumed, absent * broad, not setting)
+
+    found: dict[tuple[str, str], Fact] = {}
+    for fact in facts:
+        found.setdefault((fact.subject, fact.name), fact)
+    return tuple(sorted(found.values(), key=rank))
+
+
+def _fact(steps: Sequence[Step], codes: Sequence[str]) -> Fact | None:
+    """What the deciding step, the last one, read of the reason's topics; else what a step before it read of them."""
+    topics = [topic for code in codes for topic in TOPICS.get(code, ())]
+    for step in reversed(steps):
+        found = telling(step.facts, codes)
+        if found and any(_is_about(found[0], topic) for topic in topics):
+            return found[0]
+    return None
+
+
+def _is_about(fact: Fact, topic: str) -> bool:
+    """Labels, annotations and variables are meant exactly, fields with whatever is below them."""
+    return fact.name == topic or (":" not in topic and fact.name.startswith(topic))
 
 
 def _deciding_path(row: Row) -> Path | None:
     paths = [path for trace in (row.trace, *row.readings) for path in trace.paths()]
-    if not paths:
-        return None
     wanted = {Verdict.FAILING: Failed, Verdict.UNDETERMINED: Open}.get(row.verdict, object)
-    return max([path for path in paths if isinstance(path.outcome, wanted)] or paths, key=lambda path: path.share)
+    fitting = [path for path in paths if isinstance(path.outcome, wanted)]
+    if row.verdict is Verdict.PARTIAL:
+        fitting = [path for path in paths if row.decided_by not in path.hops]
+    return max(fitting or paths, key=lambda path: path.share, default=None)
 
 
 def _deciding_step(row: Row, path: Path) -> int:
@@ -49,6 +124,10 @@ def _deciding_step(row: Row, path: Path) -> int:
     if row.verdict in {Verdict.FAILING, Verdict.UNDETERMINED}:
         return last
     for index, step in enumerate(path.steps):
-        if step.hop == row.decided_by or any(tag.startswith(_MARKS) for tag in step.tags):
+        if step.hop == row.decided_by or _is_marked(step):
             return index
     return max(0, last - 1)
+
+
+def _is_marked(step: Step) -> bool:
+    return any(tag.startswith(_MARKS) for tag in step.tags)

@@ -10,7 +10,8 @@ from meshsim.model.shares import ZERO
 from meshsim.model.trace import Delivered, Failed, Open, Step
 from meshsim.model.verdict import Explanation
 from meshsim.report.view import Cell, address, caller, cell
-from meshsim.report.words import clean, fact_text, place, shares, telling, when
+from meshsim.report.causes import telling
+from meshsim.report.words import clean, fact_text, place, shares, when
 
 
 @final
@@ -18,8 +19,7 @@ from meshsim.report.words import clean, fact_text, place, shares, telling, when
 class Way:
     """What a hop does with some of the requests: `share` of all of them, and where they go next.
 
-    `end` says how they end, where they do; `failed` whether that is a failure, an open question, or neither.
-    `pods` take them, by ReplicaSet: its name, how many of its pods, and their share together.
+    `end` says how they end where they fail or are left open, `pods` take them, by ReplicaSet: its name, how many of its pods, and their share together.
     """
 
     share: Fraction
@@ -97,8 +97,8 @@ def explanation_view(found: Explanation) -> ExplanationView:
             clean(f"{one.question}: {one.chosen}, not {' or '.join(one.alternatives)} ({one.source})")
             for one in row.assumptions
         ),
-        path=hops(row.trace.roots),
-        readings=tuple(hops(reading.roots) for reading in row.readings),
+        path=hops(row.trace.roots, row.reasons),
+        readings=tuple(hops(reading.roots, row.reasons) for reading in row.readings),
         repair=None
         if repair is None
         else RepairView(
@@ -113,12 +113,15 @@ def explanation_view(found: Explanation) -> ExplanationView:
     )
 
 
-def hops(steps: Sequence[Step]) -> tuple[Hop, ...]:
-    """Steps at one place by one rule are one hop with several ways; pods that end it are one way."""
+def hops(steps: Sequence[Step], codes: Sequence[str]) -> tuple[Hop, ...]:
+    """Steps at one place by one rule are one hop with several ways; pods that end it are one way.
+
+    `codes` are the row's reasons: facts that they are about come first.
+    """
     groups: dict[tuple[str, str], list[Step]] = {}
     for step in steps:
         groups.setdefault((step.hop, step.rule.name), []).append(step)
-    return tuple(_hop(group) for group in groups.values())
+    return tuple(_hop(group, codes) for group in groups.values())
 
 
 def replica_set(uid: str) -> str:
@@ -134,11 +137,11 @@ def replica_set(uid: str) -> str:
     return "/".join([*parts[:-1], name]) if dash and number.isdigit() else "/".join(parts)
 
 
-def _hop(group: Sequence[Step]) -> Hop:
+def _hop(group: Sequence[Step], codes: Sequence[str]) -> Hop:
     first = group[0]
-    facts = telling(fact for step in group for fact in step.facts)
+    facts = telling((fact for step in group for fact in step.facts), codes)
     delivered = [step for step in group if isinstance(step.outcome, Delivered)]
-    ways = [_way(step) for step in group if not isinstance(step.outcome, Delivered)]
+    ways = [_way(step, codes) for step in group if not isinstance(step.outcome, Delivered)]
     if delivered:
         ways.append(_delivery(delivered))
     return Hop(
@@ -152,7 +155,7 @@ def _hop(group: Sequence[Step]) -> Hop:
     )
 
 
-def _way(step: Step) -> Way:
+def _way(step: Step, codes: Sequence[str]) -> Way:
     end = ""
     match step.outcome:
         case Failed(code=code, flag=flag):
@@ -162,7 +165,7 @@ def _way(step: Step) -> Way:
             end = clean(f"{named(left.code)}{choices}")
         case _:
             pass
-    return Way(share=step.share, decision=clean(step.decision), next=hops(step.children), end=end)
+    return Way(share=step.share, decision=clean(step.decision), next=hops(step.children, codes), end=end)
 
 
 def _delivery(steps: Sequence[Step]) -> Way:

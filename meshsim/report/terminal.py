@@ -33,7 +33,8 @@ LOOKS: Final = {
 }
 """A verdict's glyph and style."""
 
-MASKED: Final = "masked: looks right, and no histogram would show that it is bypassed"
+MASKED: Final = "looks right, and no histogram of requests would show that it is not"
+_MASKED_CODE: Final = "MS401"
 _FACTS: Final = 4
 """How many facts of a hop are shown; `-o json` has all."""
 _ENDLESS: Final = 100_000
@@ -212,19 +213,21 @@ def _whys(view: AnswerView) -> list[RenderableType]:
     """A legend of the reasons, with a line for each cause."""
     parts: list[RenderableType] = []
     for why in view.whys:
-        parts += [Text(""), _words((f"{why.reason.code} {why.reason.slug}".strip(), "bold"), f"  {why.reason.meaning}")]
+        name = f"{why.reason.code} {why.reason.slug}".strip()
+        if why.reason.code == _MASKED_CODE:
+            parts += [Text(""), _words((name, "bold reverse yellow"), f"  {MASKED}")]
+            parts += [_indented(Text(masked)) for masked in view.masked]
+            continue
+        parts += [Text(""), _words((name, "bold"), f"  {why.reason.meaning}")]
         parts += [_indented(_cause(cause, callers)) for cause, callers in why.causes if cause.what]
-    for masked in view.masked:
-        parts += [Text(""), _words(("MASKED", "bold reverse yellow"), f"  {masked}")]
-        parts.append(_indented(Text(MASKED.removeprefix("masked: "), "yellow")))
     return parts
 
 
 def _cause(cause: Cause, callers: Sequence[str]) -> Group:
     named = ", ".join(callers[:3]) + (f" and {len(callers) - 3} more" if len(callers) > 3 else "")
-    lines = [_words((named, "dim")), _words("  ", cause.what)]
+    lines: list[RenderableType] = [_words((named, "bold dim")), _indented(Text(cause.what))]
     if cause.fact:
-        lines.append(_words("  ", (cause.fact, "cyan"), ("  " + cause.where, "dim")))
+        lines.append(_indented(_words((cause.fact, "cyan"), (f"  {cause.where}", "dim"))))
     return Group(*lines)
 
 
@@ -263,6 +266,7 @@ def _check(check: FailedCheck, paper: Paper) -> Group:
 
 def _summary(view: AnswerView, paper: Paper) -> Text:
     calls = f"{view.calls} call" + ("s" if view.calls != 1 else "")
+    calls += f" at {view.moments} moments" if view.moments > 1 else ""
     text = _words((calls, "bold"), ": " if view.counts else "")
     for index, (verdict, number) in enumerate(view.counts):
         text.append(", " if index else "")

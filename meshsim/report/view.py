@@ -106,6 +106,7 @@ class AnswerView:
     masked: tuple[str, ...]
     counts: tuple[tuple[str, int], ...]
     calls: int
+    moments: int
     held: int
     checks: int
     failed: tuple[FailedCheck, ...]
@@ -133,6 +134,7 @@ def answer_view(found: Answer, heading: Heading) -> AnswerView:
         masked=tuple(dict.fromkeys(f"{caller(row)} → {address(row)}" for row in rows if row.masked)),
         counts=tuple((verdict.value, verdicts.count(verdict)) for verdict in Verdict if verdict in verdicts),
         calls=len({_call(row) for row in rows}),
+        moments=len(found.moments),
         held=sum(check.passed for check in found.expectations),
         checks=len(found.expectations),
         failed=tuple(_failed(check, heading) for check in found.expectations if not check.passed),

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final
 
-from meshsim.model.evidence import Assumed, Evidence
+from meshsim.model.evidence import Evidence
 from meshsim.model.facts import Fact
 from meshsim.model.shares import percent
 
@@ -61,13 +61,3 @@ def place(evidence: Evidence | None) -> str:
     """Where a fact stands."""
     return "" if evidence is None else clean(evidence)
 
-
-def telling(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Each fact once, the most telling first: settings that are written somewhere before what is absent or assumed."""
-
-    def rank(fact: Fact) -> tuple[bool, bool, bool]:
-        setting = fact.name.startswith(("label:", "annotation:", "env:"))
-        return (fact.value is None, isinstance(fact.evidence, Assumed), not setting)
-
-    found = {(fact.subject, fact.name): fact for fact in facts}
-    return tuple(sorted(found.values(), key=rank))

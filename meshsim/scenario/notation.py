@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any, Final
 
@@ -150,6 +149,8 @@ def share_or_count(value: Any) -> int | Fraction:
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """A hint for a misspelt word: the nearest known one, else all of them."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, known, n=1)
     if near:
         return f"did you mean {near[0]}?"

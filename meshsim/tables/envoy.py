@@ -135,6 +135,8 @@ class Cluster:
     """Contested defaults this cluster rests on: (assume key, chosen)."""
     empty_reason: str = ""
     """The reason code where `endpoints` is empty."""
+    marks: frozenset[str] = frozenset()
+    """Marks for the steps that choose this cluster: see `dataplane`."""
     why: tuple[Fact, ...] = field(default=(), compare=False)
     unmodelled: tuple[str, ...] = ()
 

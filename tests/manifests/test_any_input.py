@@ -16,14 +16,28 @@ YAML_BITS = st.sampled_from(
 )  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            ["metadata", "name", "labels", "spec", "ports", "replicas", "rules", "backendRefs", "items", "http", "route"]
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "metadata",
+                    "name",
+                    "labels",
+                    "spec",
+                    "ports",
+                    "replicas",
+                    "rules",
+                    "backendRefs",
+                    "items",
+                    "http",
+                    "route",
+                ]
+            )
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
         )
-        | st.text(max_size=3),
-        inner,
-        max_size=4,
     ),
     max_leaves=20,
 )

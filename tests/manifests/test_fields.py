@@ -28,7 +28,10 @@ def relevant(kind: str, spec: str) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "spec"),
     [
-        ("Service", "{selector: {app: a}, ports: [{name: http, port: 80, targetPort: 80, protocol: TCP}], type: ClusterIP}"),
+        (
+            "Service",
+            "{selector: {app: a}, ports: [{name: http, port: 80, targetPort: 80, protocol: TCP}], type: ClusterIP}",
+        ),
         ("Service", "{sessionAffinity: None, ipFamilies: [IPv4], clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1]}"),
         ("Gateway", "{gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}"),
         (
@@ -104,7 +107,9 @@ def test_kinds_without_a_table_have_no_relevant_fields() -> None:
 
 def test_the_longest_prefix_decides() -> None:
     assert classify("HTTPRoute", ("spec", "rules", 0, "filters", 0, "urlRewrite", "path")).bearing is Bearing.IRRELEVANT
-    assert classify("HTTPRoute", ("spec", "rules", 0, "filters", 0, "urlRewrite", "hostname")).bearing is Bearing.RELEVANT
+    assert (
+        classify("HTTPRoute", ("spec", "rules", 0, "filters", 0, "urlRewrite", "hostname")).bearing is Bearing.RELEVANT
+    )
     assert classify("Service", ("spec", "never heard of")).bearing is Bearing.RELEVANT
 
 

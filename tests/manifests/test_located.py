@@ -1,8 +1,10 @@
 import gc
 import pickle
+from typing import Any
 
 import pytest
 
+from meshsim.manifests import located
 from meshsim.manifests.located import Located, documents
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Source
@@ -77,7 +79,10 @@ def test_byte_order_mark_and_windows_lines_are_read() -> None:
 
 
 def test_json_is_yaml_also_with_tabs_and_surrogate_pairs() -> None:
-    assert one('{\n\t"a": "\\ud83d\\ude00\\/",\n\t"b": [1.5, true, null]\n}').value == {"a": "😀/", "b": [1.5, True, None]}
+    assert one('{\n\t"a": "\\ud83d\\ude00\\/",\n\t"b": [1.5, true, null]\n}').value == {
+        "a": "😀/",
+        "b": [1.5, True, None],
+    }
 
 
 def test_aliases_share_and_merges_yield_to_own_keys() -> None:
@@ -110,3 +115,22 @@ def test_garbage_collection_is_on_again_afterwards() -> None:
     with pytest.raises(InputError):
         documents("a: [", "f")
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("text", ["<<: on", "<<:", "<<: [1]"])
+def test_a_merge_takes_mappings_only(text: str) -> None:
+    with pytest.raises(InputError):
+        documents(text, "f")
+
+
+def test_the_pure_python_composer_builds_the_same_nodes() -> None:
+    from meshsim.manifests.construct import constructor
+    from meshsim.manifests.pure import PureComposer
+
+    hooks = {name: value for name, value in vars(located._Parser).items() if not name.startswith("__")}
+    parser: Any = type("Parser", (PureComposer,), hooks)(TEXT)
+    assert parser.check_node()
+    node = parser.get_node()
+    document = Located(constructor("f.yaml", aliases=False, data=b"")(node), node, "f.yaml")
+    assert document.value == one(TEXT).value
+    assert document.place(("spec", "ports", 0, "port")) == Source("f.yaml", 10, 11)

@@ -51,7 +51,22 @@ def test_numbers(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["12:30:45", "2026-01-02", "2026-01-02T03:04:05Z", "1.2.3", "1e999", "0xZZ", "yEs", "-", "+", ".", "v1", "1 2", "=", "0_x"],
+    [
+        "12:30:45",
+        "2026-01-02",
+        "2026-01-02T03:04:05Z",
+        "1.2.3",
+        "1e999",
+        "0xZZ",
+        "yEs",
+        "-",
+        "+",
+        ".",
+        "v1",
+        "1 2",
+        "=",
+        "0_x",
+    ],
 )
 def test_everything_else_stays_text(text: str) -> None:
     assert plain(text) == text
@@ -63,7 +78,8 @@ def test_quoted_scalars_are_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tagged", "value"), [("!!str 1", "1"), ("!!int 1", 1), ("!!bool on", True), ("!!binary aGk=", "hi"), ("!!float 1", 1)]
+    ("tagged", "value"),
+    [("!!str 1", "1"), ("!!int 1", 1), ("!!bool on", True), ("!!binary aGk=", "hi"), ("!!float 1", 1)],
 )
 def test_standard_tags_decide(tagged: str, value: Any) -> None:
     assert documents(f"a: {tagged}", "f")[0].value == {"a": value}

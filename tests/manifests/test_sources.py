@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_directory_is_read_to_the_bottom_in_order_without_hidden_ones(inside: Path) -> None:
-    write(inside, **{"m/b/2.yml": service("b"), "m/a.yaml": service("a"), "m/c.json": "{}", "m/.git/x.yaml": service("x")})
+    write(
+        inside, **{"m/b/2.yml": service("b"), "m/a.yaml": service("a"), "m/c.json": "{}", "m/.git/x.yaml": service("x")}
+    )
     write(inside, **{"m/readme.md": "kind: none", "m/values.yaml": "replicas: 1"})
     manifests, inventory = read_sources(["m"])
     assert [manifest.name for manifest in manifests] == ["a", "b"]
@@ -65,13 +68,13 @@ def test_a_directory_is_read_to_the_bottom_in_order_without_hidden_ones(inside: 
 
 def test_a_file_named_explicitly_must_be_a_manifest(inside: Path) -> None:
     write(inside, **{"values.yaml": "replicas: 1"})
-    with pytest.raises(InputError, match="values.yaml:1: this object has no apiVersion"):
+    with pytest.raises(InputError, match=r"values\.yaml:1: this object has no apiVersion"):
         read_sources(["values.yaml"])
 
 
 def test_a_broken_manifest_in_a_directory_is_an_error_not_a_stray_file(inside: Path) -> None:
     write(inside, **{"m/a.yaml": service("a"), "m/b.yaml": "kind: Service\nmetadata: {name: b}\n"})
-    with pytest.raises(InputError, match="m/b.yaml:1: this object has no apiVersion"):
+    with pytest.raises(InputError, match=r"m/b\.yaml:1: this object has no apiVersion"):
         read_sources(["m"])
 
 
@@ -90,9 +93,7 @@ def test_the_same_object_in_two_files_is_an_error_with_both_places(inside: Path)
     write(inside, **{"a.yaml": service("s"), "b.yaml": service("s")})
     with pytest.raises(InputError) as raised:
         read_sources(["a.yaml", "b.yaml"])
-    assert str(raised.value).startswith(
-        "b.yaml:1: Service/default/s is given twice in this cluster, first at a.yaml:1"
-    )
+    assert str(raised.value).startswith("b.yaml:1: Service/default/s is given twice in this cluster, first at a.yaml:1")
 
 
 def test_standard_input_is_a_source() -> None:
@@ -123,7 +124,7 @@ def test_link_loops_end(inside: Path) -> None:
     assert len(manifests) == 1
     assert inventory.skipped[0].why == "it is a link to a directory that was read already"
     (inside / "m" / "self.yaml").symlink_to(inside / "m" / "self.yaml")
-    with pytest.raises(InputError, match="m/self.yaml: cannot be read"):
+    with pytest.raises(InputError, match=r"m/self\.yaml: cannot be read"):
         read_sources(["m"])
 
 
@@ -131,7 +132,7 @@ def test_link_loops_end(inside: Path) -> None:
 def test_an_unreadable_file_is_an_input_error(inside: Path) -> None:
     write(inside, **{"a.yaml": service("a")})
     (inside / "a.yaml").chmod(0)
-    with pytest.raises(InputError, match="a.yaml: cannot be read"):
+    with pytest.raises(InputError, match=r"a\.yaml: cannot be read"):
         read_sources(["a.yaml"])
 
 
@@ -149,6 +150,20 @@ def test_a_kustomize_directory_is_rendered_by_the_users_kubectl(inside: Path, pr
     assert str(manifest.evidence()) == "kustomize build app:2"
 
 
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs the user's kubectl")
+def test_a_real_overlay_is_rendered(inside: Path) -> None:
+    write(
+        inside,
+        **{
+            "base/kustomization.yaml": "resources: [a.yaml]",
+            "base/a.yaml": service("a"),
+            "prod/kustomization.yaml": "resources: [../base]\nnamespace: prod\nnamePrefix: the-\n",
+        },
+    )
+    [manifest] = read_sources(["prod"])[0]
+    assert str(manifest.key) == "Service/prod/the-a"
+
+
 def test_kustomize_itself_will_do(inside: Path, program: Any) -> None:
     write(inside, **{"app/kustomization.yaml": "resources: [a.yaml]"})
     program("kustomize", "/bin/cat <<END\n" + service("rendered") + "END")
@@ -164,7 +179,7 @@ def test_without_either_program_the_error_names_them(inside: Path, program: Any)
 def test_a_failing_render_shows_what_the_program_said(inside: Path, program: Any) -> None:
     write(inside, **{"app/kustomization.yaml": "resources: [gone.yaml]"})
     program("kubectl", "echo 'gone.yaml: no such file' >&2; exit 1")
-    with pytest.raises(InputError, match="app: `kubectl kustomize app` failed: gone.yaml: no such file"):
+    with pytest.raises(InputError, match=r"app: `kubectl kustomize app` failed: gone\.yaml: no such file"):
         read_sources(["app"])
 
 
@@ -197,7 +212,7 @@ def test_a_chart_is_refused_with_the_command_to_pipe(inside: Path) -> None:
 
 def test_a_chart_is_rendered_where_the_scenario_says_so(inside: Path, program: Any) -> None:
     write(inside, **{"app/Chart.yaml": "name: app", "prod.yaml": ""})
-    program("helm", '/bin/cat <<END\n# $*\napiVersion: v1\nkind: Service\nmetadata: {name: charted}\nEND')
+    program("helm", "/bin/cat <<END\n# $*\napiVersion: v1\nkind: Service\nmetadata: {name: charted}\nEND")
     [document] = documents("{helm: app, values: [prod.yaml], namespace: shop}", "scenario.yaml")
     [manifest] = read_sources([document])[0]
     assert (manifest.namespace, manifest.name) == ("shop", "charted")
@@ -208,7 +223,7 @@ def test_a_chart_is_rendered_where_the_scenario_says_so(inside: Path, program: A
 def test_a_missing_helm_is_named(inside: Path, program: Any) -> None:
     write(inside, **{"app/Chart.yaml": "name: app"})
     [document] = documents("{helm: app}", "scenario.yaml")
-    with pytest.raises(InputError, match="scenario.yaml:1: this needs helm, which is not installed"):
+    with pytest.raises(InputError, match=r"scenario\.yaml:1: this needs helm, which is not installed"):
         read_sources([document])
 
 

@@ -16,7 +16,7 @@ WORDS = st.sampled_from(
      "solo/1.30", "1.9", "default", "/", "ambient", "stable", "istiod", "-", "applied", "MS201"]
 ) | st.text(max_size=3)  # fmt: skip
 LEAF = st.none() | st.booleans() | st.integers(-2, 200) | st.floats(allow_nan=False, allow_infinity=False) | WORDS
-KEYS = st.sampled_from(sorted({key for model in (ScenarioFile, *MODELS.values()) for key in fields_of(model)})) | WORDS
+KEYS = st.sampled_from(sorted({key for model in [ScenarioFile, *MODELS.values()] for key in fields_of(model)})) | WORDS
 VALUES = st.recursive(
     LEAF, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=10
 )
