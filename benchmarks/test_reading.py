@@ -1,6 +1,6 @@
 """T11: reading and validating 10,000 manifests, as a share of what PyYAML's own safe C loader takes for the same text.
 
-Both are timed by turns in one run, in CPU time; the printed ratio of the medians is the result, the absolute times are not.
+Both are timed by turns in one run, in CPU time; the ratio of the medians is the result, the absolute times are not.
 """
 
 import gc

@@ -13,14 +13,11 @@ from meshsim.mesh.build import build_mesh
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
-from meshsim.model.verdict import Answer, Checked, Explanation, Moment, Row
+from meshsim.model.verdict import Answer, At, Checked, Explanation, Moment, Row
 from meshsim.scenario import load as loading
 from meshsim.scenario.scenario import CallSpec, Expectation, Scenario
 from meshsim.simulation.deployment import in_progress, probe, weights_to_probe
 from meshsim.simulation.timeline import play
-
-At = float | str
-"""Seconds since the start, `60s#3`, `step:N` or `weight:W`."""
 
 
 def load(

@@ -9,8 +9,8 @@ from meshsim.controlplane.destinationrules import host_matches
 from meshsim.model.names import absolute_host, subject
 from meshsim.model.trace import Path
 from meshsim.model.verdict import Assumption, Shares
-from meshsim.rollouts.spec import canary
 from meshsim.rollouts.istio import http_indexes, virtual_services
+from meshsim.rollouts.spec import canary
 
 
 def codes(situation: Situation, rollout: Managed, effective: Shares, *, skewed: bool) -> list[str]:

@@ -11,11 +11,11 @@ from typing import Any, Final, final
 from meshsim.manifests.field_tables import TABLES, Field
 from meshsim.manifests.kinds import Bearing
 from meshsim.manifests.manifest import Manifest
+from meshsim.manifests.overlay import Path
 from meshsim.manifests.stream import dotted
 from meshsim.model.evidence import Evidence
 
 _UNCLASSIFIED: Final = Field(Bearing.RELEVANT, "meshsim does not know this field")
-Path = tuple[str | int, ...]
 
 
 def classified(kind: str) -> bool:

@@ -16,7 +16,8 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from meshsim.manifests.construct import MAX_DEPTH, constructor
-from meshsim.manifests.nodes import Marks, Path, marks_of, pair, walk
+from meshsim.manifests.nodes import Marks, marks_of, pair, walk
+from meshsim.manifests.overlay import Path
 from meshsim.manifests.templates import template_at
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Source

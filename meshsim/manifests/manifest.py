@@ -97,13 +97,13 @@ class Manifest:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """`metadata.labels`, empty where there are none."""
-        return self.get("metadata", "labels") or _NOTHING
+        """`metadata.labels`, empty where there are none; a null value is "", as the API server has it."""
+        return _texts(self.get("metadata", "labels"))
 
     @property
     def annotations(self) -> Mapping[str, str]:
         """`metadata.annotations`, empty where there are none."""
-        return self.get("metadata", "annotations") or _NOTHING
+        return _texts(self.get("metadata", "annotations"))
 
     def edited(self, edits: Mapping[Path, Any], evidence: Evidence) -> "Manifest":
         """A copy with each path set to its value: None removes the key, missing parents are created.
@@ -120,3 +120,9 @@ class Manifest:
 
     def __repr__(self) -> str:
         return f"<Manifest {self.key} {self.evidence()}>"
+
+
+def _texts(values: Mapping[str, str | None] | None) -> Mapping[str, str]:
+    if not values:
+        return _NOTHING
+    return {key: value or "" for key, value in values.items()} if None in values.values() else values  # type: ignore[return-value]

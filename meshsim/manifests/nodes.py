@@ -4,12 +4,12 @@ from typing import Any, Final
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
+from meshsim.manifests.overlay import Path
 from meshsim.manifests.scalars import key_text, plain
 
 MERGE: Final = "\0<<"
 """The name of an unquoted `<<`, which is no key."""
 
-Path = tuple[str | int, ...]
 Marks = tuple[int, int, dict[str, Any] | list[Any] | None]
 """Line, column, and the marks of the children: what of the nodes survives pickling."""
 

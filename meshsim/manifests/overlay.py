@@ -10,6 +10,8 @@ from typing import Any
 from meshsim.model.evidence import Evidence
 
 Path = tuple[str | int, ...]
+"""Keys and list indices from the root of an object."""
+
 Overlay = dict[Path, Evidence | Path]
 
 

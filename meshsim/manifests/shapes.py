@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from meshsim.manifests.overlay import Path
 from meshsim.manifests.templates import PLACEHOLDER, way_out
 
 Check = Callable[[Any], "Problem | None"]
 Shape = Any
-Path = tuple[str | int, ...]
 
 
 class Problem(NamedTuple):

@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, final
 
 from meshsim.manifests.inventory import Inventory, ReadFile, Skipped, account, read_file
@@ -142,15 +143,15 @@ class _Sources:
             if owner is not None:
                 self.skipped.append(Skipped(path=path, why=f"it is a resource of {owner}"))
             elif os.path.isfile(path):
-                self._attempt(lambda path=path: self._file(path, explicit=False))  # type: ignore[misc]
+                self._attempt(partial(self._file, path, explicit=False))
             elif os.path.islink(path):
-                self._attempt(lambda path=path: self._file(path, explicit=True))  # type: ignore[misc]
+                self._attempt(partial(self._file, path, explicit=True))
         for path in kustomized:
             owner = covered.get(os.path.realpath(path))
             if owner is not None:
                 self.skipped.append(Skipped(path=path, why=f"it is a base of {owner}"))
             else:
-                self._attempt(lambda path=path: self._rendered(path))  # type: ignore[misc]
+                self._attempt(partial(self._rendered, path))
         if len(self.objects) + len(self.errors) == before:
             msg = "holds no manifests (*.yaml, *.yml, *.json with apiVersion and kind)"
             raise InputError(msg, where=Source(directory))

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from meshsim.manifests.kinds import canonical_kind, group_of, is_namespaced
 from meshsim.manifests.located import Located, documents
 from meshsim.manifests.manifest import Manifest
+from meshsim.manifests.overlay import Path
 from meshsim.manifests.shapes import METADATA, SHAPES, Problem, problem, shown
 from meshsim.manifests.templates import HELM, HELM_BYTES, PLACEHOLDER, unrendered
 from meshsim.model.errors import InputError, InputErrors
@@ -190,7 +191,7 @@ def _wrong(document: Located, kind: str, name: str, wrong: Problem) -> NoReturn:
     raise InputError(said, where=document.place(path), hint=hint)
 
 
-def _refuse_templates(document: Located, value: Any, path: tuple[str | int, ...]) -> None:
+def _refuse_templates(document: Located, value: Any, path: Path) -> None:
     if isinstance(value, str):
         if HELM.search(value):
             raise unrendered(value, document.place(path))
@@ -202,7 +203,7 @@ def _refuse_templates(document: Located, value: Any, path: tuple[str | int, ...]
             _refuse_templates(document, item, (*path, index))
 
 
-def dotted(path: tuple[str | int, ...]) -> str:
+def dotted(path: Path) -> str:
     """A path as people write it.
 
     >>> dotted(("spec", "rules", 0, "backendRefs", 1, "weight"))

@@ -11,6 +11,10 @@ from meshsim.model.shares import ZERO
 from meshsim.model.trace import Trace
 
 
+At = float | str
+"""A moment: seconds since the start, `60s#3`, `step:N` or `weight:W`."""
+
+
 class Verdict(StrEnum):
     """Whether the Argo-managed split is what a client meets."""
 

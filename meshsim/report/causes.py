@@ -69,6 +69,9 @@ def cause(row: Row) -> Cause:
     index = _deciding_step(row, path)
     step = path.steps[index]
     what = clean(f"{step.hop}: {step.decision}")
+    outcome = step.outcome
+    if isinstance(outcome, Open) and outcome.key:
+        return Cause(what, clean(f"assume: {{{outcome.key}: {' | '.join(outcome.readings)}}} settles it"), clean(outcome.source))
     fact = _fact(path.steps[: index + 1], row.reasons[:1])
     return Cause(what, fact_text(fact), place(fact.evidence)) if fact is not None else Cause(what)
 

@@ -243,11 +243,13 @@ def _whys(rows: Iterable[Row]) -> tuple[Why, ...]:
 
 
 def _notes(rows: Iterable[Row]) -> tuple[tuple[str, str], ...]:
-    """(callers, sentence): callers that a sentence concerns stand together."""
+    """(callers, sentence): callers that a sentence concerns stand together. A row's cause is no note."""
     said: dict[str, dict[str, None]] = {}
     for row in rows:
-        for sentence in row.notes:
-            said.setdefault(clean(sentence), {})[clean(row.frm)] = None
+        what = cause(row).what if row.notes else ""
+        for sentence in map(clean, row.notes):
+            if not what.endswith(sentence):
+                said.setdefault(sentence, {})[clean(row.frm)] = None
     return tuple((", ".join(callers), sentence) for sentence, callers in said.items())
 
 

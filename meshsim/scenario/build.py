@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from meshsim.manifests.inventory import Inventory
 from meshsim.manifests.located import Located
 from meshsim.manifests.manifest import Manifest
+from meshsim.manifests.overlay import Path
 from meshsim.model.errors import InputError, MeshsimError
 from meshsim.model.evidence import Source
 from meshsim.scenario import references
@@ -30,16 +31,14 @@ from meshsim.scenario.scenario import (
     Timing,
     Traffic,
 )
-from meshsim.scenario.schema import Call, Cluster, Expect, ScenarioFile, TimelineEntry
+from meshsim.scenario.schema import validated
 from meshsim.scenario.verbs import COMMON, VERBS, keys_of
-
-Path = tuple[str | int, ...]
 
 
 def scenario(document: Located, base: str, read: ReadCluster) -> Scenario:
     """The scenario of a document whose relative paths resolve against `base`."""
     try:
-        file = ScenarioFile.model_validate(document.value)
+        file = validated(document.value)
     except ValidationError as error:
         raise_all(complaints(error, document))
         raise
@@ -50,7 +49,7 @@ def scenario(document: Located, base: str, read: ReadCluster) -> Scenario:
 class _Builder:
     """Gathers errors on the way, so that all of a file's are said at once."""
 
-    def __init__(self, document: Located, base: str, read: ReadCluster, file: ScenarioFile) -> None:
+    def __init__(self, document: Located, base: str, read: ReadCluster, file: Mapping[str, Any]) -> None:
         self.document = document
         self.base = base
         self.read = read
@@ -60,24 +59,24 @@ class _Builder:
 
     def build(self) -> Scenario:
         file = self.file
-        clusters = {name: self._cluster(name, cluster) for name, cluster in file.clusters.items()}
+        clusters = {name: self._cluster(name, cluster) for name, cluster in file["clusters"].items()}
         built = Scenario(
-            name=file.name or self._default_name(),
+            name=file.get("name") or self._default_name(),
             path=self.document.file,
-            dialect=file.dialect,
-            argo_controller=file.argo.get("controller"),
-            argo_gatewayapi=file.argo.get("gatewayapi"),
-            dataplane=file.dataplane,
+            dialect=file.get("dialect", DEFAULT_DIALECT),
+            argo_controller=file.get("argo", {}).get("controller"),
+            argo_gatewayapi=file.get("argo", {}).get("gatewayapi"),
+            dataplane=file.get("dataplane"),
             clusters=clusters,
             peering=self._peering(),
-            calls=tuple(self._call(index, call) for index, call in enumerate(file.calls)),
-            traffic=Traffic(rate=file.traffic.rate, latency=file.traffic.latency, concurrency=file.traffic.concurrency),
-            timing=Timing(**file.timing),
+            calls=tuple(self._call(index, call) for index, call in enumerate(file.get("calls", ()))),
+            traffic=Traffic(**file.get("traffic", {})),
+            timing=Timing(**file.get("timing", {})),
             propagation=self._propagation(),
-            assume=file.assume,
-            timeline=tuple(self._entry(index, entry) for index, entry in enumerate(file.timeline)),
-            expect=tuple(self._expectation(index, expect) for index, expect in enumerate(file.expect)),
-            sampling=Sampling(**file.sampling),
+            assume=file.get("assume", {}),
+            timeline=tuple(self._entry(index, entry) for index, entry in enumerate(file.get("timeline", ()))),
+            expect=tuple(self._expectation(index, expect) for index, expect in enumerate(file.get("expect", ()))),
+            sampling=Sampling(**file.get("sampling", {})),
             inventory=self.inventory,
             evidence=self._evidence(("clusters", "calls", "timeline", "expect")),
         )
@@ -87,7 +86,7 @@ class _Builder:
     def _default_name(self) -> str:
         return os.path.basename(os.path.dirname(os.path.abspath(self.document.file)))
 
-    def _cluster(self, name: str, cluster: Cluster) -> ClusterSpec:
+    def _cluster(self, name: str, cluster: Mapping[str, Any]) -> ClusterSpec:
         at: Path = ("clusters", name)
         try:
             check_cluster_name(name)
@@ -107,17 +106,17 @@ class _Builder:
             self.errors.append(error)
         return ClusterSpec(
             name=name,
-            network=cluster.network,
-            region=cluster.region,
-            zone=cluster.zone,
-            root=cluster.root,
-            dialect=cluster.dialect,
-            argo=ArgoVersions(**cluster.argo) if cluster.argo is not None else None,
-            dataplane=cluster.dataplane,
+            network=cluster.get("network"),
+            region=cluster.get("region"),
+            zone=cluster.get("zone"),
+            root=cluster.get("root"),
+            dialect=cluster.get("dialect"),
+            argo=ArgoVersions(**cluster["argo"]) if cluster.get("argo") is not None else None,
+            dataplane=cluster.get("dataplane"),
             manifests=manifests,
-            istiod_env=cluster.istiod.get("env", {}),
-            ztunnel_env=cluster.ztunnel.get("env", {}),
-            dumps=self._dumps(dict(cluster.dumps.items()), (*at, "dumps")),
+            istiod_env=cluster.get("istiod", {}).get("env", {}),
+            ztunnel_env=cluster.get("ztunnel", {}).get("env", {}),
+            dumps=self._dumps(cluster.get("dumps", {}), (*at, "dumps")),
             evidence={"": self.document.key_place(at), **dict(self._places(at))},
         )
 
@@ -142,7 +141,7 @@ class _Builder:
         return whole
 
     def _peering(self) -> Any:
-        links = self.file.peering
+        links = self.file.get("peering")
         if not isinstance(links, list):
             return links
         pairs = []
@@ -159,22 +158,23 @@ class _Builder:
             pairs.append(ends)
         return tuple(pairs)
 
-    def _call(self, index: int, call: Call) -> CallSpec:
+    def _call(self, index: int, call: Mapping[str, Any]) -> CallSpec:
         at: Path = ("calls", index)
-        self._check(references.caller, call.frm, (*at, "from"))
-        if not call.path.startswith("/"):
-            self._wrong((*at, "path"), f"the path {call.path!r} must start with /", f"write /{call.path}")
+        path = call.get("path", "/")
+        self._check(references.caller, call["from"], (*at, "from"))
+        if not path.startswith("/"):
+            self._wrong((*at, "path"), f"the path {path!r} must start with /", f"write /{path}")
         return CallSpec(
-            frm=call.frm,
-            to=call.to,
-            path=call.path,
-            headers=call.headers,
-            connection=call.connection,
+            frm=call["from"],
+            to=call["to"],
+            path=path,
+            headers=call.get("headers", {}),
+            connection=call.get("connection", "new"),
             source=self.document.place(at),
         )
 
     def _propagation(self) -> Propagation:
-        given = self.file.propagation
+        given = self.file.get("propagation", {})
         per = given.get("per", {})
         lags = self._lags({key: value for key, value in given.items() if key != "per"}, ("propagation",))
         owners: dict[str, Mapping[str, Lag]] = {}
@@ -201,15 +201,11 @@ class _Builder:
                 self._wrong((*at, family), f"{family}: {error}", error.hint)
         return lags
 
-    def _entry(self, index: int, entry: TimelineEntry) -> Entry:
+    def _entry(self, index: int, entry: Mapping[str, Any]) -> Entry:
         at: Path = ("timeline", index)
         stated = self.document.value["timeline"][index]
         self._entry_keys(entry, stated, at)
-        args: dict[str, Any] = {}
-        for name, field in TimelineEntry.model_fields.items():
-            key = field.alias or name
-            if key in stated and key not in COMMON:
-                args[key] = getattr(entry, name)
+        args = {key: value for key, value in entry.items() if key not in COMMON}
         for key, check in _REFERENCES.items():
             if isinstance(args.get(key), str):
                 self._check(check, args[key], (*at, key))
@@ -225,82 +221,86 @@ class _Builder:
             except InputError as error:
                 self.errors.append(error)
         return Entry(
-            verb=entry.do,
+            verb=entry["do"],
             args=args,
-            at=entry.at,
-            when=entry.when,
-            after=entry.after or 0.0,
+            at=entry.get("at"),
+            when=entry.get("when"),
+            after=entry.get("after") or 0.0,
             source=self.document.place(at),
         )
 
-    def _entry_keys(self, entry: TimelineEntry, stated: Mapping[str, Any], at: Path) -> None:
+    def _entry_keys(self, entry: Mapping[str, Any], stated: Mapping[str, Any], at: Path) -> None:
         """Which keys go with the verb."""
-        verb = VERBS[entry.do]
+        verb = VERBS[entry["do"]]
         for keys in verb.needs:
             given = [key for key in keys.split("|") if stated.get(key) is not None]
             if len(given) != 1:
                 names = keys.replace("|", " or ")
-                self._wrong((*at, "do"), f"{entry.do} needs {'only one of ' if given else ''}{names}")
-        taken = (*keys_of(entry.do), *COMMON)
+                self._wrong((*at, "do"), f"{entry['do']} needs {'only one of ' if given else ''}{names}")
+        taken = (*keys_of(entry["do"]), *COMMON)
         for key in stated:
             if key not in taken:
-                self._wrong((*at, key), f"{entry.do} takes no {key!r}", f"it takes {', '.join(taken)}", key=True)
-        if (entry.at is None) == (entry.when is None):
-            said = "an entry has either at or when, not both" if entry.at is not None else "an entry needs at or when"
+                self._wrong((*at, key), f"{entry['do']} takes no {key!r}", f"it takes {', '.join(taken)}", key=True)
+        if (entry.get("at") is None) == (entry.get("when") is None):
+            said = (
+                "an entry has either at or when, not both"
+                if entry.get("at") is not None
+                else "an entry needs at or when"
+            )
             self._wrong(at, said, "write at: 60s, or when: paused")
-        if entry.when is not None and "rollout" not in stated:
+        if entry.get("when") is not None and "rollout" not in stated:
             self._wrong((*at, "when"), "when: paused needs a rollout that pauses")
-        if entry.after is not None and entry.when is None:
+        if entry.get("after") is not None and entry.get("when") is None:
             self._wrong((*at, "after"), "after goes with when", "add the wait to at")
-        if entry.do in {"label", "unlabel"} and entry.labels is not None:
-            wanted = dict if entry.do == "label" else list
-            if not isinstance(entry.labels, wanted):
+        if entry["do"] in {"label", "unlabel"} and entry.get("labels") is not None:
+            wanted = dict if entry["do"] == "label" else list
+            if not isinstance(entry.get("labels"), wanted):
                 form = "labels: {key: value}" if wanted is dict else "labels: [key]"
-                self._wrong((*at, "labels"), f"{entry.do} takes {form}")
-            elif isinstance(entry.labels, dict):
-                for key, value in entry.labels.items():
+                self._wrong((*at, "labels"), f"{entry['do']} takes {form}")
+            elif isinstance(entry.get("labels"), dict):
+                for key, value in entry.get("labels").items():
                     if value is not None and not isinstance(value, str):
                         hint = f'quote it: {key}: "{value}"'
                         self._wrong((*at, "labels", key), f"label {key} has the value {value}, which is not text", hint)
 
-    def _expectation(self, index: int, expect: Expect) -> Expectation:
+    def _expectation(self, index: int, expect: Mapping[str, Any]) -> Expectation:
         at: Path = ("expect", index)
         stated = self.document.value["expect"][index]
-        if expect.at is not None and expect.step is not None:
+        if expect.get("at") is not None and expect.get("step") is not None:
             self._wrong((*at, "step"), "at and step are two moments; keep one")
-        if expect.frm is not None:
-            self._check(references.caller, expect.frm, (*at, "from"))
-        if expect.rollout is not None:
-            self._check(references.workload, expect.rollout, (*at, "rollout"))
-        for name in expect.clusters or ():
+        if expect.get("from") is not None:
+            self._check(references.caller, expect.get("from"), (*at, "from"))
+        if expect.get("rollout") is not None:
+            self._check(references.workload, expect.get("rollout"), (*at, "rollout"))
+        for name in expect.get("clusters") or ():
             self._check(references.cluster, name, (*at, "clusters", name))
         if not stated.keys() - {"at", "step", "from", "to", "path", "rollout", "never", "known"}:
             self._wrong(at, "this expectation states nothing to compare", "add verdict, canary, reasons, …")
         return Expectation(
             index=index,
             source=self.document.place(at),
-            at=f"step:{expect.step}" if expect.step is not None else expect.at,
-            frm=expect.frm,
-            to=expect.to,
-            path=expect.path,
-            rollout=expect.rollout,
-            verdict=expect.verdict,
-            masked=expect.masked,
-            reasons=tuple(expect.reasons) if expect.reasons is not None else None,
-            canary=expect.canary,
-            stable=expect.stable,
-            other=expect.other,
-            errors=expect.errors,
-            clusters=expect.clusters,
-            decided_by=expect.decided_by,
-            never=expect.never,
-            known=expect.known,
+            at=f"step:{expect.get('step')}" if expect.get("step") is not None else expect.get("at"),
+            frm=expect.get("from"),
+            to=expect.get("to"),
+            path=expect.get("path"),
+            rollout=expect.get("rollout"),
+            verdict=expect.get("verdict"),
+            masked=expect.get("masked"),
+            reasons=tuple(expect.get("reasons")) if expect.get("reasons") is not None else None,
+            canary=expect.get("canary"),
+            stable=expect.get("stable"),
+            other=expect.get("other"),
+            errors=expect.get("errors"),
+            clusters=expect.get("clusters"),
+            decided_by=expect.get("decided_by"),
+            never=expect.get("never", False),
+            known=expect.get("known"),
             stated=stated,
         )
 
     def _check(self, check: Callable[[str, Any], None], value: str, at: Path, *, key: bool = False) -> None:
         try:
-            check(value, self.file.clusters)
+            check(value, self.file["clusters"])
         except Unfit as error:
             self._wrong(at, str(error), error.hint, key=key)
 

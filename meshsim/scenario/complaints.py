@@ -1,16 +1,17 @@
-"""pydantic's errors as sentences with the place in the file and the way out."""
+"""The validator's errors as sentences with the place in the file and the way out."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from meshsim.manifests.located import Located
+from meshsim.manifests.overlay import Path
 from meshsim.manifests.shapes import shown
 from meshsim.manifests.stream import dotted
 from meshsim.model.errors import InputError
 from meshsim.scenario.notation import QUOTE, did_you_mean
-from meshsim.scenario.schema import MODELS, ScenarioFile, fields_of
+from meshsim.scenario.schema import PARTS, SCENARIO
 
 _KINDS: Mapping[str, str] = {
     "string_type": "text",
@@ -35,7 +36,7 @@ def complaints(error: ValidationError, document: Located) -> list[InputError]:
 
 
 def _sentence(error: dict[str, Any], document: Located) -> InputError:
-    path: tuple[str | int, ...] = tuple(error["loc"])
+    path: Path = tuple(error["loc"])
     context = error.get("ctx") or {}
     kind = error["type"]
     at_key = bool(path) and path[-1] == "[key]"
@@ -74,17 +75,16 @@ def _sentence(error: dict[str, Any], document: Located) -> InputError:
     return InputError(f"{name} must be {wanted}, not {shown(value)}", where=where, hint=hint)
 
 
-def _known_keys(path: tuple[str | int, ...], context: Mapping[str, Any]) -> tuple[str, ...]:
+def _known_keys(path: Path, context: Mapping[str, Any]) -> tuple[str, ...]:
     if context.get("expected"):
         return tuple(_words(context["expected"]))
-    model = MODELS.get(str(path[0])) if len(path) > 1 else None
-    return fields_of(model or ScenarioFile)
+    return tuple(PARTS.get(str(path[0]), SCENARIO) if len(path) > 1 else SCENARIO)
 
 
 def _words(expected: str) -> list[str]:
-    """The literals of pydantic's `'a', 'b' or 'c'`."""
+    """The literals of a validator's `'a', 'b' or 'c'`."""
     return expected.replace("' or '", "', '").strip("'").split("', '")
 
 
-def _inside(path: tuple[str | int, ...]) -> str:
+def _inside(path: Path) -> str:
     return f" in {dotted(path)}" if path else ""

@@ -13,7 +13,8 @@ from meshsim.manifests.shapes import shown
 from meshsim.manifests.sources import STANDARD_INPUT, Wanted, read_bytes, read_sources
 from meshsim.model.errors import InputError, InputErrors, UsageError
 from meshsim.model.evidence import Source
-from meshsim.scenario.scenario import DEFAULT_DIALECT, ClusterSpec, Scenario
+from meshsim.scenario.notation import did_you_mean
+from meshsim.scenario.scenario import DEFAULT_DIALECT, DIALECTS, ClusterSpec, Scenario
 
 SCENARIO_FILE = "scenario.yaml"
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -50,11 +51,17 @@ def from_clusters(
     dialect: str = DEFAULT_DIALECT,
     stdin: Stdin | None = None,
 ) -> Scenario:
-    """A scenario of clusters given as files, directories, globs or `-`, with everything else left to the defaults."""
+    """A scenario of clusters given as files, directories, globs or `-`, with everything else left to the defaults.
+
+    Raises UsageError for a name or dialect that cannot be, InputError for what is wrong in the files.
+    """
     if not clusters:
         msg = "no cluster is given"
         raise UsageError(msg, hint="name one: --cluster NAME=PATH")
     read = _reader("", _once(stdin))
+    if dialect not in DIALECTS:
+        msg = f"the dialect {dialect!r} is not known"
+        raise UsageError(msg, hint=did_you_mean(dialect, DIALECTS))
     specs: dict[str, ClusterSpec] = {}
     inventory: dict[str, Inventory] = {}
     errors: list[InputError] = []

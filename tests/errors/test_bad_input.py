@@ -1,4 +1,4 @@
-"""Every bad input has its exact message: `NAME.yaml` beside `NAME.txt`. `scenario-*` is a scenario, the rest a cluster."""
+"""Every bad input has its exact message: `NAME.yaml` beside `NAME.txt`. `scenario-*` are scenarios, the rest clusters."""
 
 from pathlib import Path
 

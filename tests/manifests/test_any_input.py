@@ -10,9 +10,12 @@ from meshsim.manifests.stream import read
 from meshsim.model.errors import InputError
 
 YAML_BITS = st.sampled_from(
-    ["a: ", "b:\n", "- ", "  ", "\n", "---\n", "{", "}", "[", "]", ", ", ": ", "&a ", "*a ", "<<: ", "!!int ", "!!binary ",
-     "!x ", "? ", "|", ">", "'", '"', "\t", "# c\n", "{{ x }}", "%YAML 1.1\n", "on", "0777", ".inf", "~", "1_0", "\\ud83d",
-     "apiVersion: v1\n", "kind: Service\n", "kind: List\n", "items:\n", "metadata: {name: a}\n", "spec:\n", "\x00", "\ufeff"]
+    ["a: ", "b:\n", "- ", "  ", "\n", "---\n", "{", "}", "[", "]", ", ", ": ", "&a ", "*a ", "<<: ", "!!int ",
+     "!!binary ",
+     "!x ", "? ", "|", ">", "'", '"', "\t", "# c\n", "{{ x }}", "%YAML 1.1\n", "on", "0777", ".inf", "~",
+     "1_0", "\\ud83d",
+     "apiVersion: v1\n", "kind: Service\n", "kind: List\n", "items:\n", "metadata: {name: a}\n", "spec:\n",
+     "\x00", "\ufeff"]
 )  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

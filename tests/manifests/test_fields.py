@@ -36,7 +36,7 @@ def relevant(kind: str, spec: str) -> list[str]:
         ("Gateway", "{gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}"),
         (
             "HTTPRoute",
-            "{parentRefs: [{group: '', kind: Service, name: a}], rules: [{matches: [{path: {type: PathPrefix, value: /}}],"
+            "{parentRefs: [{group: '', kind: Service, name: a}], rules: [{matches: [{path: {value: /}}],"
             " timeouts: {request: 1s}, backendRefs: [{group: '', kind: Service, name: a, port: 80, weight: 100}]}]}",
         ),
         (
@@ -67,7 +67,7 @@ def test_the_guides_objects_are_wholly_modelled(kind: str, spec: str) -> None:
         ("Service", "{sessionAffinity: ClientIP}", "spec.sessionAffinity"),
         ("Service", "{externalIPs: [1.2.3.4]}", "spec.externalIPs"),
         ("Service", "{tomorrow: 1}", "spec.tomorrow"),
-        ("Gateway", "{listeners: [{name: a, allowedRoutes: {kinds: [{kind: HTTPRoute}]}}]}", "spec.listeners[0].allowedRoutes.kinds"),
+        ("Gateway", "{listeners: [{allowedRoutes: {kinds: [{kind: HTTPRoute}]}}]}", "spec.listeners[0].allowedRoutes.kinds"),
         ("HTTPRoute", "{rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: a}}}]}]}",
          "spec.rules[0].filters[0].requestMirror"),
         ("HTTPRoute", "{rules: [{filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}]}",

@@ -112,6 +112,11 @@ def test_a_manifest_survives_pickling_with_its_places() -> None:
     assert copy.evidence("spec", "rules", 1, "name") == Source("route.yaml", 12, 11)
 
 
+def test_a_null_label_is_an_empty_one() -> None:
+    [manifest] = read("{apiVersion: v1, kind: Service, metadata: {name: a, labels: {b: }}}", "f").manifests
+    assert manifest.labels == {"b": ""}
+
+
 values = st.recursive(
     st.none() | st.integers(0, 3) | st.sampled_from("ab"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "a", "b"]), inner, max_size=3),

@@ -206,7 +206,7 @@ def test_bases_and_resources_of_overlays_below_a_directory_are_not_read_twice(in
 
 def test_a_chart_is_refused_with_the_command_to_pipe(inside: Path) -> None:
     write(inside, **{"charts/app/Chart.yaml": "name: app", "charts/app/templates/a.yaml": "name: {{ .Values.a }}"})
-    with pytest.raises(InputError, match="helm template app charts/app | meshsim run --cluster NAME=-"):
+    with pytest.raises(InputError, match=r"helm template app charts/app \| meshsim run --cluster NAME=-"):
         read_sources(["charts"])
 
 

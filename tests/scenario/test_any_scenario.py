@@ -12,11 +12,13 @@ from meshsim.scenario.load import load
 from meshsim.scenario.schema import MODELS, ScenarioFile, fields_of
 
 WORDS = st.sampled_from(
-    ["east", "east/default/a", "60s", "paused", "promote", "fail", "label", "apply", "step:1", "50%", "all", "link:east/east",
+    ["east", "east/default/a", "60s", "paused", "promote", "fail", "label", "apply", "step:1", "50%", "all",
+     "link:east/east",
      "solo/1.30", "1.9", "default", "/", "ambient", "stable", "istiod", "-", "applied", "MS201"]
 ) | st.text(max_size=3)  # fmt: skip
 LEAF = st.none() | st.booleans() | st.integers(-2, 200) | st.floats(allow_nan=False, allow_infinity=False) | WORDS
-KEYS = st.sampled_from(sorted({key for model in [ScenarioFile, *MODELS.values()] for key in fields_of(model)})) | WORDS
+ALL_MODELS: list[Any] = [ScenarioFile, *MODELS.values()]
+KEYS = st.sampled_from(sorted({key for model in ALL_MODELS for key in fields_of(model)})) | WORDS
 VALUES = st.recursive(
     LEAF, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=10
 )

@@ -38,7 +38,7 @@ calls:
 - {from: cluster1, to: a}
 traffic: {rate: 100/s, latency: 5ms, concurrency: 10}
 timing: {pod_ready: 20s, resync: 15m}
-propagation: {default: 1s, endpoints: [1s, 3s], per: {cluster2: {routes: 2s}, "waypoint:cluster1/default/w": {default: 5s}}}
+propagation: {default: 1s, endpoints: [1s, 3s], per: {cluster2: {routes: 2s}, "waypoint:cluster1/d/w": {default: 5s}}}
 assume: {remote_weight: network}
 timeline:
 - {at: 1m30s, do: set-image, rollout: cluster1/default/helloworld, container: helloworld, image: v2}
@@ -48,7 +48,7 @@ timeline:
 - {at: 6m, do: fail, target: "link:cluster2/cluster1"}
 - {at: 7m, do: fail, target: cluster1/default/helloworld, pods: 50%, revision: canary}
 expect:
-- {at: 240s, from: cluster2, verdict: applied, canary: 50%, stable: 45%..55%, errors: 0, clusters: {cluster1: 1/3, cluster2: }}
+- {at: 4m, from: "*", verdict: applied, canary: 50%, stable: 45%..55%, errors: 0, clusters: {cluster1: 1/3, cluster2: }}
 - {step: 2, reasons: MS201, never: true}
 sampling: {requests: 100, seed: 7}
 """
@@ -116,7 +116,7 @@ def test_lags_are_ranges_of_seconds(whole: Scenario) -> None:
     assert whole.propagation.families == {"endpoints": (1.0, 3.0)}
     assert whole.propagation.per == {
         "cluster2": {"routes": (2.0, 2.0)},
-        "waypoint:cluster1/default/w": {"default": (5.0, 5.0)},
+        "waypoint:cluster1/d/w": {"default": (5.0, 5.0)},
     }
 
 
@@ -140,7 +140,7 @@ def test_the_timeline_keeps_verbs_arguments_and_moments(whole: Scenario) -> None
 
 def test_expectations_are_exact(whole: Scenario) -> None:
     first, second = whole.expect
-    assert (first.at, first.frm, first.verdict, first.masked) == (240.0, "cluster2", "applied", None)
+    assert (first.at, first.frm, first.verdict, first.masked) == (240.0, "*", "applied", None)
     assert first.canary == (Fraction(1, 2), Fraction(1, 2))
     assert first.stable == (Fraction(9, 20), Fraction(11, 20))
     assert first.errors == (Fraction(0), Fraction(0))
@@ -192,6 +192,11 @@ def test_errors_of_several_clusters_are_said_together(tmp_path: Path) -> None:
 def test_a_cluster_name_must_fit_into_references(name: str) -> None:
     with pytest.raises(UsageError, match="is no name of a cluster"):
         from_clusters({name: "x"})
+
+
+def test_an_unknown_dialect_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="did you mean solo/1"):
+        from_clusters({"east": "x"}, dialect="solo/1.99")
 
 
 def test_a_missing_scenario_is_an_input_error(tmp_path: Path) -> None:
