@@ -371,7 +371,8 @@ def _default_ingress(situation: Situation) -> Iterator[Call]:
             }:
                 continue
             for host, port, path in _served(situation, name, gateway):
-                marked = "" if gateway.kind == "Gateway" else f"{ISTIO_GATEWAY}/"
+                namesake = cluster.get("Gateway", gateway.namespace, gateway.name)
+                marked = "" if gateway.kind == "Gateway" or namesake is None else f"{ISTIO_GATEWAY}/"
                 spec = CallSpec(
                     frm=f"ingress:{name}/{marked}{gateway.namespace}/{gateway.name}",
                     to=f"{host}:{port}",

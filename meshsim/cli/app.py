@@ -73,7 +73,8 @@ def help_text() -> str:
     verbs = "\n".join(f"  {verb:<{width}}  {said}" for verb, said in VERBS.items())
     return (
         "meshsim says whether the canary split that Argo Rollouts manages is really applied for a client in a\n"
-        "multicluster Istio ambient mesh, or silently bypassed, and why. It reads your manifests; it needs no cluster.\n\n"
+        "multicluster Istio ambient mesh, or silently bypassed, and why. It reads manifests and needs no cluster.\n"
+        "\n"
         f"usage: meshsim COMMAND [options]\n\ncommands:\n{verbs}\n\n{EXAMPLES}\n"
         "meshsim COMMAND --help has the options and more examples.\n"
     )
@@ -175,5 +176,5 @@ def _closed() -> int:
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):
-        pass
+        return 0
     return 0

@@ -1,4 +1,4 @@
-"""A scenario drawn up from manifests: the Rollouts found, the Services they govern, who could call them, what to add."""
+"""A scenario drawn up from manifests: the Rollouts in them, the Services they govern, and who could call those."""
 
 import os
 import re
@@ -42,8 +42,8 @@ def draft(
     found = tuple(_rollouts(scenario))
     lines = [
         "# yaml-language-server: $schema=./scenario.schema.json",
-        "# Drawn up by `meshsim init`; `meshsim run` answers it as it is. `meshsim schema > scenario.schema.json` gives",
-        "# editors completion.",
+        "# Drawn up by `meshsim init`; `meshsim run` answers it as it is.",
+        "# `meshsim schema > scenario.schema.json` gives editors completion.",
         "apiVersion: meshsim/v1",
         "kind: Scenario",
         f"name: {scalar('+'.join(clusters))}",
@@ -56,7 +56,7 @@ def draft(
         else "# dataplane: ambient             # stands in for namespaces that no manifest describes"
     )
     lines += ["clusters:", *_clusters(clusters, base)]
-    lines += ["# peering: all                   # all, none, or a list of {watcher: west, peer: east}; default: the istio-remote Gateways", ""]
+    lines += ["# peering: all                   # all, none, or a list of {watcher: west, peer: east}", ""]
     lines += [*_described(found), "", *_calls(scenario, found), "", *_timeline(found), "", *_expect(found)]
     return "\n".join(lines) + "\n"
 
@@ -138,9 +138,8 @@ def _described(found: Sequence[Found]) -> Iterator[str]:
         weights = [str(step["setWeight"]) for step in canary.get("steps") or () if "setWeight" in step]
         services = ", ".join(clean(service.name) for service in one.services) or "no Service"
         yield f"# Rollout {clean(one.name)} ({clean(one.rollout.evidence())}): {services} selects its pods"
-        yield f"#   stable {clean(canary.get('stableService'))}, canary {clean(canary.get('canaryService'))}, weights " + (
-            ", ".join(weights) or "none: it has no setWeight step"
-        )
+        names = " and ".join(clean(canary[role]) for role in ("stableService", "canaryService") if canary.get(role))
+        yield f"#   it moves {names or 'subsets'}; its weights are {', '.join(weights) or 'none (no setWeight step)'}"
         if "trafficRouting" not in canary:
             yield "#   it has no trafficRouting: pods are its only split, and no route is managed"
 
@@ -150,7 +149,7 @@ def _calls(scenario: Scenario, found: Sequence[Found]) -> Iterator[str]:
     if not calls:
         yield "# Who calls what. None was found, so the default calls are asked."
         yield "# calls:"
-        yield "#   - {from: CLUSTER/NAMESPACE/WORKLOAD, to: \"HOST:PORT\", path: /}"
+        yield '#   - {from: CLUSTER/NAMESPACE/WORKLOAD, to: "HOST:PORT", path: /}'
         return
     yield "# Who calls what; remove `calls` and every kind of client is asked for every Service that a Rollout governs."
     yield "calls:"
@@ -191,9 +190,7 @@ def _is_global(scenario: Scenario, cluster: str, service: Manifest) -> bool:
     namespaces = [
         m for m in scenario.clusters[cluster].manifests if m.kind == "Namespace" and m.name == service.namespace
     ]
-    return any(
-        str(m.labels.get(key)) in values for m in (service, *namespaces) for key, values in _GLOBAL.items()
-    )
+    return any(str(m.labels.get(key)) in values for m in (service, *namespaces) for key, values in _GLOBAL.items())
 
 
 def _ingress_calls(scenario: Scenario, found: Sequence[Found]) -> Iterator[tuple[str, str]]:
@@ -237,7 +234,8 @@ def _timeline(found: Sequence[Found]) -> Iterator[str]:
         containers = one.rollout.get("spec", "template", "spec", "containers", default=[{}])
         container = clean(containers[0].get("name", "CONTAINER"))
         image = clean(containers[0].get("image", "IMAGE"))
-        yield f"#   - {{at: 60s, do: set-image, rollout: {scalar(one.name)}, container: {container}, image: NEW}}   # now {image}"
+        change = f"do: set-image, rollout: {scalar(one.name)}, container: {container}, image: NEW"
+        yield f"#   - {{at: 60s, {change}}}   # now {image}"
         yield f"#   - {{when: paused, do: promote, rollout: {scalar(one.name)}}}"
 
 

@@ -23,7 +23,9 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("words", nargs="+", metavar="[SCENARIO] FROM TO", help="who calls what; the scenario as for run")
+    parser.add_argument(
+        "words", nargs="+", metavar="[SCENARIO] FROM TO", help="who calls what; the scenario as for run"
+    )
     parser.add_argument("--path", help="the request's path (default: as in the scenario's call, else /)")
     add_clusters(parser)
     add_moment(parser)
@@ -45,8 +47,9 @@ def _call(words: list[str]) -> tuple[str | None, str, str]:
     if len(words) == 2:
         return None, words[0], words[1]
     if len(words) != 3:
+        msg = "explain takes FROM and TO, and may be told the scenario before them"
         raise UsageError(
-            "explain takes FROM and TO, and may be told the scenario before them",
+            msg,
             hint="meshsim explain cluster2/default/curl helloworld.default.mesh.internal:5000",
         )
     if not _is_scenario(words[0]) and _is_scenario(words[2]):

@@ -27,12 +27,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the scenario."""
     if options.force and options.file is None:
-        raise UsageError("--force goes with --file", hint="meshsim init -f scenario.yaml --force")
+        msg = "--force goes with --file"
+        raise UsageError(msg, hint="meshsim init -f scenario.yaml --force")
     clusters = clusters_of(options.cluster)
     if not clusters and (options.dialect or options.dataplane):
-        raise UsageError("--dialect and --dataplane go with --cluster")
+        msg = "--dialect and --dataplane go with --cluster"
+        raise UsageError(msg)
     if options.file is not None and os.path.exists(options.file) and not options.force:
-        raise UsageError(f"{options.file} exists already", hint="add --force to replace it, or name another file")
+        msg = f"{options.file} exists already"
+        raise UsageError(msg, hint="add --force to replace it, or name another file")
     if clusters:
         from meshsim.cli.draft import draft
 
@@ -49,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         with open(options.file, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", where=Source(options.file)) from None
+        msg = f"cannot be written: {error.strerror}"
+        raise InputError(msg, where=Source(options.file)) from None
     emit(f"wrote {options.file}\nnext: meshsim run {options.file}\n")
     return 0

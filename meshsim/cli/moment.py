@@ -6,7 +6,9 @@ from typing import Final
 from meshsim.model.errors import UsageError
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
-_ALLOWED: Final = "write seconds (240), a duration (240s, 4m, 1h30m), a sync of an instant (60s#3), step:2, or weight:25"
+_ALLOWED: Final = (
+    "write seconds (240), a duration (240s, 4m, 1h30m), a sync of an instant (60s#3), step:2, or weight:25"
+)
 
 
 def moment(text: str) -> float | str:
@@ -24,8 +26,10 @@ def moment(text: str) -> float | str:
     try:
         found = noted(time + mark + sync)
     except Unfit:
-        raise UsageError(f"--at {text!r} is no moment", hint=_ALLOWED) from None
+        msg = f"--at {text!r} is no moment"
+        raise UsageError(msg, hint=_ALLOWED) from None
     kind, _, number = found.partition(":") if isinstance(found, str) else ("", "", "")
     if kind == "weight" and int(number) > 100:
-        raise UsageError(f"--at {text!r}: a weight is at most 100", hint=_ALLOWED)
+        msg = f"--at {text!r}: a weight is at most 100"
+        raise UsageError(msg, hint=_ALLOWED)
     return found

@@ -29,7 +29,9 @@ def add_clusters(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a cluster's manifests: a file, directory, glob, or - (repeatable, also for one NAME)",
     )
-    group.add_argument("--dialect", metavar="PRODUCT/VERSION", help="solo/1.27 to 1.30, istio/1.28 to 1.31 (default solo/1.30)")
+    group.add_argument(
+        "--dialect", metavar="PRODUCT/VERSION", help="solo/1.27 to 1.30, istio/1.28 to 1.31 (default solo/1.30)"
+    )
     group.add_argument(
         "--dataplane",
         choices=("ambient", "sidecar", "none"),
@@ -50,20 +52,27 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """How to print."""
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", choices=tuple(FORMATS), default="table", help="default: table")
-    group.add_argument("--no-color", action="store_true", help="no colours (as NO_COLOR=1; FORCE_COLOR=1 for colours in a pipe)")
-    group.add_argument("--width", type=_width, metavar="N", help="columns (default: the terminal's; unlimited in a pipe)")
+    group.add_argument(
+        "--no-color", action="store_true", help="no colours (as NO_COLOR=1; FORCE_COLOR=1 for colours in a pipe)"
+    )
+    group.add_argument(
+        "--width", type=_width, metavar="N", help="columns (default: the terminal's; unlimited in a pipe)"
+    )
 
 
 def load(options: argparse.Namespace, scenario: str | None) -> "tuple[Session, Heading]":
     """The session that the options ask for, and how to ask for it again."""
     clusters = clusters_of(options.cluster)
     if clusters and scenario is not None:
+        msg = f"both a scenario ({scenario}) and --cluster are given"
         raise UsageError(
-            f"both a scenario ({scenario}) and --cluster are given", hint="use one of them: a scenario names its clusters"
+            msg,
+            hint="use one of them: a scenario names its clusters",
         )
     for name in ("dialect", "dataplane"):
         if getattr(options, name) is not None and not clusters:
-            raise UsageError(f"--{name} goes with --cluster", hint=f"write `{name}: {getattr(options, name)}` in the scenario")
+            msg = f"--{name} goes with --cluster"
+            raise UsageError(msg, hint=f"write `{name}: {getattr(options, name)}` in the scenario")
     if options.dialect is not None:
         _known_dialect(options.dialect)
     from meshsim import session
@@ -98,7 +107,8 @@ def clusters_of(given: list[str]) -> dict[str, str | list[str]]:
     for text in given:
         name, equals, path = text.partition("=")
         if not equals or not name or not path:
-            raise UsageError(f"--cluster {text!r} is not NAME=PATH", hint="write --cluster east=clusters/east")
+            msg = f"--cluster {text!r} is not NAME=PATH"
+            raise UsageError(msg, hint="write --cluster east=clusters/east")
         found.setdefault(name, []).append(path)
     return {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
 
@@ -125,14 +135,16 @@ def _columns(environ: Mapping[str, str]) -> int:
 
 def _width(text: str) -> int:
     if not text.isdigit() or not NARROWEST <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no width: {NARROWEST} columns or more")
+        msg = f"{text!r} is no width: {NARROWEST} columns or more"
+        raise argparse.ArgumentTypeError(msg)
     return int(text)
 
 
 def _here() -> str:
     if not os.path.exists("scenario.yaml"):
+        msg = "there is no scenario.yaml here"
         raise UsageError(
-            "there is no scenario.yaml here",
+            msg,
             hint="name a scenario, or clusters (--cluster NAME=PATH); `meshsim init` writes a scenario to start from",
         )
     return "scenario.yaml"
@@ -143,13 +155,18 @@ def _known_dialect(name: str) -> None:
     from meshsim.scenario.scenario import DIALECTS
 
     if name not in DIALECTS:
-        raise UsageError(f"--dialect {name!r} is not known", hint=did_you_mean(name, DIALECTS))
+        msg = f"--dialect {name!r} is not known"
+        raise UsageError(msg, hint=did_you_mean(name, DIALECTS))
 
 
 def _again(options: argparse.Namespace, scenario: str | None) -> str:
     """What has to follow a verb to ask the same again."""
     words = [quoted(scenario)] if scenario is not None else []
     words += [f"--cluster {quoted(text)}" for text in options.cluster]
-    words += [f"--{name} {quoted(value)}" for name in ("dialect", "dataplane", "at") if (value := getattr(options, name, None))]
+    words += [
+        f"--{name} {quoted(value)}"
+        for name in ("dialect", "dataplane", "at")
+        if (value := getattr(options, name, None))
+    ]
     words += [f"--{name}" for name in ("settle", "observed") if getattr(options, name, False)]
     return " ".join(words)

@@ -1,4 +1,4 @@
-"""argparse as meshsim speaks: errors are sentences with a way out, nothing is abbreviated, help keeps its line breaks."""
+"""argparse as meshsim speaks: errors are sentences with a way out, and nothing is abbreviated."""
 
 import argparse
 from typing import NoReturn, final
@@ -22,8 +22,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown, _, rest = message.partition("unrecognized arguments: ")
         if rest and not unknown:
-            raise UsageError(f"{self.prog} does not know {rest}", hint=self._instead(rest.split()[0]))
-        raise UsageError(f"{self.prog}: {message.replace('argument ', '', 1)}", hint=f"see {self.prog} --help")
+            msg = f"{self.prog} does not know {rest}"
+            raise UsageError(msg, hint=self._instead(rest.split()[0]))
+        msg = f"{self.prog}: {message.replace('argument ', '', 1)}"
+        raise UsageError(msg, hint=f"see {self.prog} --help")
 
     def _instead(self, word: str) -> str:
         from difflib import get_close_matches

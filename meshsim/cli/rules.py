@@ -32,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     reason = find(options.code)
     if reason is None:
-        raise UsageError(f"there is no reason code {options.code!r}", hint=_instead(options.code))
+        msg = f"there is no reason code {options.code!r}"
+        raise UsageError(msg, hint=_instead(options.code))
     if options.output in {"json", "yaml"}:
         emit(printer(options.output).reasons((reason,), paper(options)))
     elif options.output == "markdown":

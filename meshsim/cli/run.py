@@ -25,7 +25,9 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("scenario", nargs="?", help="a scenario file, a directory with a scenario.yaml, or - (default: ./scenario.yaml)")
+    parser.add_argument(
+        "scenario", nargs="?", help="a scenario file, a directory with a scenario.yaml, or - (default: ./scenario.yaml)"
+    )
     add_clusters(parser)
     add_moment(parser)
     add_output(parser)

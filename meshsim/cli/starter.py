@@ -115,6 +115,6 @@ expect:
 
 # What happens over time. With a timeline the answer is the state at its end, or at --at 90s.
 # timeline:
-#   - {at: 60s, do: set-image, rollout: east/shop/catalog, container: catalog, image: "registry.example.com/catalog:2.0"}
+#   - {at: 60s, do: set-image, rollout: east/shop/catalog, container: catalog, image: "example.com/catalog:2.0"}
 #   - {when: paused, do: promote, rollout: east/shop/catalog}
 """

@@ -25,7 +25,9 @@ _ALL: Final = (
     Reason("MS103", "unresolved-name", "name does not resolve from there"),
     Reason("MS104", "not-http", "port is not HTTP: an L7 route cannot apply"),
     Reason("MS105", "no-vip", "no VIP for this service on the client's network"),
-    Reason("MS201", "client-local-waypoint", "L7 is decided in the client's cluster, the rollout's waypoint is skipped"),
+    Reason(
+        "MS201", "client-local-waypoint", "L7 is decided in the client's cluster, the rollout's waypoint is skipped"
+    ),
     Reason("MS202", "no-waypoint", "no waypoint on the path"),
     Reason("MS203", "local-endpoints-first", "failover never reaches the rollout's cluster"),
     Reason("MS204", "sidecar-decides", "the sidecar decides at the client"),

@@ -14,9 +14,15 @@ from meshsim.model.verdict import Row, Verdict
 from meshsim.report.words import clean, fact_text, place
 
 _SCOPE: Final = ("label:solo.io/service-scope", "label:istio.io/global", "label:solo.io/service-takeover")
-_CAPTURE: Final = ("label:istio.io/dataplane-mode", "label:sidecar.istio.io/inject", "label:istio-injection", "dataplane")
+_CAPTURE: Final = (
+    "label:istio.io/dataplane-mode",
+    "label:sidecar.istio.io/inject",
+    "label:istio-injection",
+    "dataplane",
+)
 _BINDING: Final = ("label:istio.io/use-waypoint",)
 _PREFERENCE: Final = ("annotation:networking.istio.io/traffic-distribution", "spec.trafficDistribution")
+_WEIGHTS: Final = ("spec.rules", "spec.http")
 _SUBSETS: Final = ("spec.subsets", "env:ENABLE_PEERING_LABEL_PROPAGATION")
 
 TOPICS: Final[dict[str, tuple[str, ...]]] = {
@@ -71,7 +77,9 @@ def cause(row: Row) -> Cause:
     what = clean(f"{step.hop}: {step.decision}")
     outcome = step.outcome
     if isinstance(outcome, Open) and outcome.key:
-        return Cause(what, clean(f"assume: {{{outcome.key}: {' | '.join(outcome.readings)}}} settles it"), clean(outcome.source))
+        return Cause(
+            what, clean(f"assume: {{{outcome.key}: {' | '.join(outcome.readings)}}} settles it"), clean(outcome.source)
+        )
     fact = _fact(path.steps[: index + 1], row.reasons[:1])
     return Cause(what, fact_text(fact), place(fact.evidence)) if fact is not None else Cause(what)
 
@@ -79,7 +87,7 @@ def cause(row: Row) -> Cause:
 def telling(facts: Iterable[Fact], codes: Iterable[str] = ()) -> tuple[Fact, ...]:
     """Each fact once, the most telling first: what the codes are about, what is set before what is absent, what is
     written somewhere before what is assumed."""
-    topics = [topic for code in codes for topic in TOPICS.get(code, ())]
+    topics = [topic for code in codes for topic in TOPICS.get(code, ())] or [*_BINDING, *_WEIGHTS]
 
     def rank(fact: Fact) -> tuple[int, ...]:
         about = next((i for i, topic in enumerate(topics) if _is_about(fact, topic)), len(topics))
@@ -106,6 +114,13 @@ def _fact(steps: Sequence[Step], codes: Sequence[str]) -> Fact | None:
         if found and any(_is_about(found[0], topic) for topic in topics):
             return found[0]
     return None
+
+
+def is_telling(fact: Fact, codes: Sequence[str]) -> bool:
+    """Whether a fact is worth showing on a path: what the codes are about, else what is set and written."""
+    if any(_is_about(fact, topic) for code in codes for topic in TOPICS.get(code, ())):
+        return fact.value is not None or fact.subject.split("/")[1:2] != ["Pod"]
+    return fact.value is not None and not isinstance(fact.evidence, Assumed)
 
 
 def _is_about(fact: Fact, topic: str) -> bool:

@@ -21,7 +21,9 @@ from meshsim.report.formats import Heading, Paper
 ANSWER_SCHEMA: Final = "meshsim/answer/v1"
 EXPLANATION_SCHEMA: Final = "meshsim/explanation/v1"
 _BRANCHES: Final = Rule(
-    "client.branches", "The client's requests part ways before the first proxy: its pods differ, or the name has several addresses.", "meshsim"
+    "client.branches",
+    "The client's requests part ways before the first proxy: its pods differ, or the name has several addresses.",
+    "meshsim",
 )
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -245,10 +247,7 @@ def _plain(value: object) -> Any:
 
 
 def as_json(plain: Any) -> str:
-    """JSON as UTF-8 text, two spaces deep; characters that a terminal would obey are escaped.
-
-    A number list or a short object stays on its lines as `json` writes them: readable in a diff.
-    """
+    """JSON as UTF-8 text, two spaces deep; characters that a terminal would obey are escaped."""
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 

@@ -1,17 +1,20 @@
 """One call explained as people read it: its path hop by hop, its verdict, the repair, and how to prove it live."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import final
+from typing import Final, final
 
 from meshsim.model.reasons import REASONS, Reason, named
 from meshsim.model.shares import ZERO
 from meshsim.model.trace import Delivered, Failed, Open, Step
-from meshsim.model.verdict import Explanation
+from meshsim.model.verdict import Explanation, Row
+from meshsim.report.causes import is_telling, telling
 from meshsim.report.view import Cell, address, caller, cell
-from meshsim.report.causes import telling
 from meshsim.report.words import clean, fact_text, place, shares, when
+
+MOST_FACTS: Final = 3
+"""How many facts of a hop are worth a reader's time; the data formats have all."""
 
 
 @final
@@ -19,7 +22,8 @@ from meshsim.report.words import clean, fact_text, place, shares, when
 class Way:
     """What a hop does with some of the requests: `share` of all of them, and where they go next.
 
-    `end` says how they end where they fail or are left open, `pods` take them, by ReplicaSet: its name, how many of its pods, and their share together.
+    `end` says how they end where they fail or are left open. `pods` take them, by ReplicaSet: its name, how many of
+    its pods, and their share together.
     """
 
     share: Fraction
@@ -59,7 +63,7 @@ class RepairView:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplanationView:
-    """One call at one moment. `readings` are the paths of every reading, where the sources leave it open."""
+    """One call at one moment. `readings` are the paths of every reading by name, where the sources leave it open."""
 
     frm: str
     to: str
@@ -73,7 +77,7 @@ class ExplanationView:
     notes: tuple[str, ...]
     assumptions: tuple[str, ...]
     path: tuple[Hop, ...]
-    readings: tuple[tuple[Hop, ...], ...]
+    readings: tuple[tuple[str, tuple[Hop, ...]], ...]
     repair: RepairView | None
     tried: int
     proofs: tuple[tuple[str, str], ...]
@@ -98,7 +102,7 @@ def explanation_view(found: Explanation) -> ExplanationView:
             for one in row.assumptions
         ),
         path=hops(row.trace.roots, row.reasons),
-        readings=tuple(hops(reading.roots, row.reasons) for reading in row.readings),
+        readings=tuple(_readings(row)),
         repair=None
         if repair is None
         else RepairView(
@@ -111,6 +115,17 @@ def explanation_view(found: Explanation) -> ExplanationView:
         tried=found.tried,
         proofs=tuple((clean(command), clean(shows)) for command, shows in found.proofs),
     )
+
+
+def _readings(row: Row) -> Iterator[tuple[str, tuple[Hop, ...]]]:
+    """Each reading under the `assume` that chooses it."""
+    open_ends = [path.outcome for path in row.trace.paths() if isinstance(path.outcome, Open)]
+    named_by = next((one for one in open_ends if len(one.readings) == len(row.readings)), None)
+    for number, reading in enumerate(row.readings):
+        name = f"reading {number + 1} of {len(row.readings)}"
+        if named_by is not None and named_by.key:
+            name += f", assume: {{{named_by.key}: {named_by.readings[number]}}}"
+        yield clean(name), hops(reading.roots, row.reasons)
 
 
 def hops(steps: Sequence[Step], codes: Sequence[str]) -> tuple[Hop, ...]:
@@ -140,6 +155,7 @@ def replica_set(uid: str) -> str:
 def _hop(group: Sequence[Step], codes: Sequence[str]) -> Hop:
     first = group[0]
     facts = telling((fact for step in group for fact in step.facts), codes)
+    shown = [fact for fact in facts if is_telling(fact, codes)][:MOST_FACTS]
     delivered = [step for step in group if isinstance(step.outcome, Delivered)]
     ways = [_way(step, codes) for step in group if not isinstance(step.outcome, Delivered)]
     if delivered:
@@ -149,7 +165,7 @@ def _hop(group: Sequence[Step], codes: Sequence[str]) -> Hop:
         share=sum((step.share for step in group), ZERO),
         rule=clean(first.rule.sentence),
         source=clean(first.rule.source),
-        facts=tuple((fact_text(fact), place(fact.evidence)) for fact in facts),
+        facts=tuple((fact_text(fact), place(fact.evidence)) for fact in shown),
         granularity=first.granularity or "",
         ways=tuple(ways),
     )
@@ -175,5 +191,4 @@ def _delivery(steps: Sequence[Step]) -> Way:
         if isinstance(step.outcome, Delivered):
             sets.setdefault(replica_set(clean(step.outcome.workload)), []).append(step.share)
     pods = tuple((name, len(found), sum(found, ZERO)) for name, found in sets.items())
-    decision = clean(steps[0].decision) if len(steps) == 1 else ""
-    return Way(share=sum((step.share for step in steps), ZERO), decision=decision, pods=pods)
+    return Way(share=sum((step.share for step in steps), ZERO), decision="", pods=pods)

@@ -26,20 +26,20 @@ _FENCE: Final = re.compile(r"`+")
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown and HTML leave alone, also inside a table: no markup, no mention, no link.
+    r"""Text that Markdown and HTML leave alone, also inside a table: no markup, no mention, no link.
 
     >>> escaped("<b>a|b</b> @me")
-    '&lt;b&gt;a\\\\|b&lt;/b&gt; &#64;me'
+    '&lt;b&gt;a\\|b&lt;/b&gt; &#64;me'
     """
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _ACTIVE.sub(r"\\\1", text).replace("@", "&#64;").replace("://", ":&#47;/")
 
 
 def code(text: str) -> str:
-    """Text as code, also inside a table, where a bar would end the cell even there.
+    r"""Text as code, also inside a table, where a bar would end the cell even there.
 
     >>> code("a|b"), code("a`b")
-    ('`a\\\\|b`', '`` a`b ``')
+    ('`a\\|b`', '`` a`b ``')
     """
     if not text:
         return ""
@@ -68,7 +68,9 @@ class MarkdownPrinter:
         return _joined(block for one in found for block in _explained(explanation_view(one)))
 
     def reasons(self, found: tuple[Reason, ...], paper: Paper) -> str:
-        return _joined([_grid(("code", "name", "meaning"), [(r.code, code(r.slug), escaped(r.meaning)) for r in found])])
+        return _joined(
+            [_grid(("code", "name", "meaning"), [(r.code, code(r.slug), escaped(r.meaning)) for r in found])]
+        )
 
 
 MARKDOWN: Final = MarkdownPrinter()
@@ -104,7 +106,13 @@ def _table(table: Table) -> str:
     head = f"**{code(table.to)}**, {rollout}{wants}"
     if single:
         rows = [
-            (code(line.caller), _verdict(cell), escaped(cell.change), code(line.decided_by) or "–", " ".join(line.reasons))
+            (
+                code(line.caller),
+                _verdict(cell),
+                escaped(cell.change),
+                code(line.decided_by) or "–",
+                " ".join(line.reasons),
+            )
             for line in table.lines
             if (cell := line.cells[0]) is not None
         ]
@@ -165,8 +173,8 @@ def _explained(view: ExplanationView) -> list[str]:
     blocks.append("\n".join(asides))
     if not view.readings:
         blocks.append("\n".join(_path(view.path, 0)))
-    for number, reading in enumerate(view.readings, start=1):
-        blocks += [f"Reading {number} of {len(view.readings)}:", "\n".join(_path(reading, 0))]
+    for name, reading in view.readings:
+        blocks += [f"**{escaped(name)}**", "\n".join(_path(reading, 0))]
     return [*blocks, *_repair(view), *_proofs(view)]
 
 
@@ -198,7 +206,7 @@ def _path(hops: Sequence[Hop], depth: int) -> list[str]:
         said = f": {_decided(only)}" if only is not None else ""
         lines.append(f"{pad}- **{code(hop.name)}**{share}{said}")
         lines.append(f"{pad}  - {escaped(hop.rule)} ({escaped(hop.source)})")
-        lines += [f"{pad}  - {code(fact)}" + (f" at {code(where)}" if where else "") for fact, where in hop.facts[:4]]
+        lines += [f"{pad}  - {code(fact)}" + (f" at {code(where)}" if where else "") for fact, where in hop.facts]
         if only is not None:
             lines += _path(only.next, depth if len(hops) == 1 else depth + 1)
             continue

@@ -35,8 +35,6 @@ LOOKS: Final = {
 
 MASKED: Final = "looks right, and no histogram of requests would show that it is not"
 _MASKED_CODE: Final = "MS401"
-_FACTS: Final = 4
-"""How many facts of a hop are shown; `-o json` has all."""
 _ENDLESS: Final = 100_000
 _GAP: Final = 2
 
@@ -89,7 +87,7 @@ def page(markdown: str, paper: Paper) -> str:
 def _printed(parts: Iterable[RenderableType], paper: Paper) -> str:
     """Renderables as text; without colours there is no escape code in it."""
     console = Console(
-        file=_Sheet(paper.drawn),
+        file=StringIO() if paper.drawn else _Sheet(),
         width=paper.width or _ENDLESS,
         force_terminal=paper.coloured,
         color_system="standard" if paper.coloured else None,
@@ -108,15 +106,9 @@ def _printed(parts: Iterable[RenderableType], paper: Paper) -> str:
 
 @final
 class _Sheet(StringIO):
-    """Where a console writes: rich draws trees with ASCII where the encoding is no UTF."""
+    """A pipe's plain paper: rich draws trees with ASCII where the encoding is no UTF."""
 
-    def __init__(self, drawn: bool) -> None:
-        super().__init__()
-        self._drawn = drawn
-
-    @property
-    def encoding(self) -> str:
-        return "utf-8" if self._drawn else "ascii"
+    encoding = "ascii"
 
 
 def _grid(columns: int, *, header: Sequence[str] = ()) -> Grid:
@@ -140,10 +132,7 @@ def _labelled(label: str, part: RenderableType) -> Grid:
 
 
 def _words(*parts: tuple[str, str] | str) -> Text:
-    text = Text(overflow="fold")
-    for part in parts:
-        text.append(part) if isinstance(part, str) else text.append(part[0], part[1])
-    return text
+    return Text.assemble(*parts, overflow="fold")
 
 
 def _head(view: AnswerView) -> Text:
@@ -286,9 +275,9 @@ def _explained(view: ExplanationView, paper: Paper) -> list[RenderableType]:
         _words((view.frm, "bold"), " → ", (view.to, "bold"), (f" · {view.moment}" if view.moment else "", "dim"))
     ]
     if not view.readings:
-        parts += [Text(""), *_path(view.path, paper)]
-    for number, reading in enumerate(view.readings, start=1):
-        parts += [Text(""), Text(f"reading {number} of {len(view.readings)}", "magenta"), *_path(reading, paper)]
+        parts += [Text(""), _path(view.path)]
+    for name, reading in view.readings:
+        parts += [Text(""), Text(name, "bold magenta"), _path(reading)]
     parts += [Text(""), _judgement(view, paper)]
     for reason in view.reasons:
         parts.append(_indented(_words((f"{reason.code} {reason.slug}".strip(), "bold"), f"  {reason.meaning}")))
@@ -317,8 +306,8 @@ def _judgement(view: ExplanationView, paper: Paper) -> Group:
         lines.append(_words("  ", ("wanted  ", "dim"), view.wanted, (f"  by rollout {view.rollout}", "dim")))
     elif not view.rollout:
         lines.append(_words("  ", ("no Rollout governs this call", "dim")))
-    got = view.got or "undetermined"
-    lines.append(_words("  ", ("gets    ", "dim"), (got, "" if view.wanted == view.got else LOOKS[view.cell.verdict][1])))
+    style = "" if view.wanted == view.got else LOOKS[view.cell.verdict][1]
+    lines.append(_words("  ", ("gets    ", "dim"), (view.got or "undetermined", style)))
     return Group(*lines)
 
 
@@ -333,29 +322,28 @@ def _repair(view: ExplanationView, paper: Paper) -> list[RenderableType]:
         parts.append(_indented(_labelled("where ", Text(repair.where))))
     if repair.command:
         parts.append(_indented(_words(("$ ", "dim"), (repair.command, "cyan"))))
-    parts.append(_indented(_labelled("then  ", _words(_verdict(repair.after, paper).plain, f", canary {repair.after.change}"))))
-    for sentence in repair.also:
-        parts.append(_indented(_labelled("also  ", Text(sentence, "yellow"))))
-    return parts
+    then = _verdict(repair.after, paper).append(f", canary {repair.after.change}")
+    parts.append(_indented(_labelled("then  ", then)))
+    return parts + [_indented(_labelled("also  ", Text(sentence))) for sentence in repair.also]
 
 
-def _path(hops: Sequence[Hop], paper: Paper) -> list[RenderableType]:
+def _path(hops: Sequence[Hop]) -> Tree:
     root = Tree(Text(""), hide_root=True, guide_style="dim")
-    _grow(root, hops, 1)
-    return [root]
+    _grow(root, root, hops, 1)
+    return root
 
 
-def _grow(tree: Tree, hops: Sequence[Hop], number: int) -> None:
-    """Hops in a row are numbered beside each other; only where requests part does the tree branch."""
+def _grow(tree: Tree, before: Tree, hops: Sequence[Hop], number: int) -> None:
+    """Hops in a row are numbered below each other; only where requests part does the tree branch, at `before`."""
     for hop in hops:
-        node = tree.add(_hop(hop, number))
-        onward = tree if len(hops) == 1 else node
+        parted = len(hops) > 1
+        node = (before if parted else tree).add(_hop(hop, number))
         if len(hop.ways) == 1:
-            way = hop.ways[0]
-            _grow(onward, way.next, number + 1)
+            _grow(node if parted else tree, node, hop.ways[0].next, number + 1)
             continue
         for way in hop.ways:
-            _grow(node.add(_way(way)), way.next, number + 1)
+            branch = node.add(_way(way))
+            _grow(branch, branch, way.next, number + 1)
 
 
 def _hop(hop: Hop, number: int) -> Group:
@@ -364,37 +352,24 @@ def _hop(hop: Hop, number: int) -> Group:
         first.append(f"  {percent(hop.share)}")
     if hop.granularity:
         first.append(f"  per {hop.granularity}", "dim")
-    lines: list[RenderableType] = [first]
-    if len(hop.ways) == 1:
-        lines += _decided(hop.ways[0])
+    lines = _decided(hop.ways[0]) if len(hop.ways) == 1 else []
     lines.append(_words((f"{hop.rule} [{hop.source}]", "dim")))
-    grid = Grid.grid(padding=(0, _GAP, 0, 0))
-    grid.add_column(overflow="fold")
-    grid.add_column(overflow="fold")
-    for fact, where in hop.facts[:_FACTS]:
-        grid.add_row(Text(fact, "cyan"), Text(where, "dim"))
-    if hop.facts:
-        lines.append(grid)
-    if len(hop.facts) > _FACTS:
-        lines.append(Text(f"and {len(hop.facts) - _FACTS} more facts (-o json)", "dim"))
-    return Group(*lines)
+    lines += [_words((fact, "cyan"), (f"  {where}", "dim")) for fact, where in hop.facts]
+    return Group(first, *(_indented(line) for line in lines))
 
 
 def _way(way: Way) -> Group:
+    share = _words((percent(way.share), "bold"), "  ")
     lines = _decided(way)
-    first = lines[0] if lines and isinstance(lines[0], Text) else Text("")
-    return Group(_words((percent(way.share), "bold"), "  ").append_text(first), *lines[1:])
+    return Group(share.append_text(lines[0]) if lines else share, *lines[1:])
 
 
-def _decided(way: Way) -> list[RenderableType]:
-    lines: list[RenderableType] = []
+def _decided(way: Way) -> list[Text]:
+    lines: list[Text] = []
     if way.decision:
-        text = _words(way.decision)
-        if way.end and way.end not in way.decision:
-            text.append("  ")
-            text.append(way.end, "bold red" if not way.end.startswith("MS9") else "magenta")
-        lines.append(text)
-    if way.pods:
-        for name, number, share in way.pods:
-            lines.append(_words(f"{name}  ", (f"{number} pod" + ("s" if number > 1 else ""), "dim"), f"  {percent(share)}"))
+        end = f"  {way.end}" if way.end and way.end not in way.decision else ""
+        lines.append(_words(way.decision, (end, "magenta" if way.end.startswith("MS9") else "bold red")))
+    for name, number, share in way.pods:
+        pods = f"{number} pods" if number > 1 else "1 pod"
+        lines.append(_words(f"{name}  ", (pods, "dim"), f"  {percent(share)}"))
     return lines

@@ -152,6 +152,8 @@ def cell(row: Row) -> Cell:
     got, rest = "–", ""
     if row.effective is None:
         got = "?"
+    elif row.verdict is Verdict.ELSEWHERE:
+        pass
     elif row.verdict is not Verdict.UNGOVERNED:
         got = percent(row.effective.canary)
         parts = ((row.effective.error, "fail"), (row.effective.other, "other"))

@@ -17,12 +17,12 @@ _SHELL_SAFE: Final = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
 def clean(text: object) -> str:
-    """Text on one line without anything that a terminal would obey or that would reorder what is read.
+    r"""Text on one line without anything that a terminal would obey or that would reorder what is read.
 
     Manifests are written by others: a name may hold an escape sequence or a right-to-left override.
 
-    >>> clean("a\\x1b[31mb\\nc")
-    'a\\\\x1b[31mb c'
+    >>> clean("a\x1b[31mb\nc")
+    'a\\x1b[31mb c'
     """
     one_line = _SPACE.sub(" ", str(text).strip())
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), one_line)
@@ -60,4 +60,3 @@ def fact_text(fact: Fact) -> str:
 def place(evidence: Evidence | None) -> str:
     """Where a fact stands."""
     return "" if evidence is None else clean(evidence)
-

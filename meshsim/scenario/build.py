@@ -17,6 +17,7 @@ from meshsim.scenario.complaints import complaints
 from meshsim.scenario.load import ReadCluster, check_cluster_name, raise_all
 from meshsim.scenario.notation import Unfit, did_you_mean, lag
 from meshsim.scenario.scenario import (
+    DEFAULT_DIALECT,
     FAMILIES,
     ArgoVersions,
     CallSpec,
