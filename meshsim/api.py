@@ -19,9 +19,9 @@ from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
 
+from meshsim.controlplane.locality import priorities
 from meshsim.dataplane import balance, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
-from meshsim.dataplane.priority import priorities
 from meshsim.dataplane.ztunnel import NextHop, Refusal
 from meshsim.model.errors import InputError
 from meshsim.tables import load

@@ -2,22 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from meshsim.analysis import expectations as expecting
 from meshsim.analysis.calls import Call, default_calls, expand
-from meshsim.analysis.judge import judge
+from meshsim.analysis.judge import judge, trace_of
 from meshsim.analysis.situation import Situation
 from meshsim.manifests.inventory import sentences
 from meshsim.mesh.build import build_mesh
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
+from meshsim.model.trace import Trace
 from meshsim.model.verdict import Answer, At, Checked, Explanation, Moment, Row
 from meshsim.scenario import load as loading
 from meshsim.scenario.scenario import CallSpec, Expectation, Scenario
 from meshsim.simulation.deployment import in_progress, probe, weights_to_probe
 from meshsim.simulation.timeline import play
+
+if TYPE_CHECKING:
+    from meshsim.analysis.intervals import Timeline
 
 
 def load(
@@ -60,9 +64,6 @@ class Session:
         if key not in self._situations:
             if isinstance(at, str) and at.partition(":")[0] in {"step", "weight"}:
                 deployed = probe(self.mesh, at, mode)
-            elif isinstance(at, str):
-                msg = f"--at {at}: single syncs of an instant cannot be addressed yet"
-                raise UsageError(msg, hint="use --at 60s, which is after everything due at that instant")
             else:
                 deployed = play(self.mesh, self.scenario.timeline, self.scenario.timing, mode, at)
             self._situations[key] = Situation(deployed)
@@ -115,12 +116,35 @@ class Session:
         key = (at, mode, "")
         if key not in self._rows:
             situation = self.situation(at, mode)
-            calls = [call for spec in self._calls() for call in expand(situation, spec)]
-            if not self.scenario.calls:
-                known = {(c.caller.name, c.address, c.path) for c in calls}
-                calls = [c for c in default_calls(situation) if (c.caller.name, c.address, c.path) not in known] + calls
-            self._rows[key] = tuple((call, judge(situation, call)) for call in calls)
+            self._rows[key] = tuple((call, judge(situation, call)) for call in self.calls_in(situation))
         return self._rows[key]
+
+    def calls_in(self, situation: Situation) -> list[Call]:
+        """Every call that is judged in a situation: the stated ones, or the default ones."""
+        calls = [call for spec in self._calls() for call in expand(situation, spec)]
+        if not self.scenario.calls:
+            known = {(c.caller.name, c.address, c.path) for c in calls}
+            calls = [c for c in default_calls(situation) if (c.caller.name, c.address, c.path) not in known] + calls
+        return calls
+
+    def timeline(
+        self,
+        *,
+        frm: str | None = None,
+        to: str | None = None,
+        until: float | None = None,
+        mode: str = "auto",
+        micro: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Timeline":
+        """What happens over time, and what each client gets in every interval of constant routing.
+
+        `frm` and `to` pick calls; `until` ends it (default: at rest). `micro` adds what holds after every single sync.
+        `progress` is told (instants done, instants in all).
+        """
+        from meshsim.analysis.intervals import timeline  # noqa: PLC0415 - it may load simpy
+
+        return timeline(self, frm=frm, to=to, until=until, mode=mode, micro=micro, progress=progress)
 
     def _calls(self) -> list[CallSpec]:
         """The stated calls, and those that an expectation with exact `from` and `to` adds."""
@@ -191,6 +215,23 @@ class Session:
             return path
         stated = {s.path for s in self.scenario.calls if s.frm == frm and s.to == to}
         return stated.pop() if len(stated) == 1 else "/"
+
+    def verdicts(self, at: At | None = None) -> tuple[Row, ...]:
+        """The rows of a moment; without `at`, of the first moment that `meshsim run` shows."""
+        moment = self.moments(at)[0][0]
+        return tuple(row for _, rows in self.rows(moment) for row in rows)
+
+    def matrix(self) -> dict[At, tuple[Row, ...]]:
+        """Moment → rows: every probe where there is no timeline."""
+        return {moment.at: moment.rows for moment in self.answer().moments}
+
+    def trace(self, frm: str, to: str, at: At | None = None) -> Trace:
+        """The tree of one call."""
+        moment = self.moments(at)[0][0]
+        situation = self.situation(moment)
+        spec = CallSpec(frm=frm, to=to, path=self._path(frm, to, None), source=Source("python"))
+        call = next(iter(expand(situation, spec)))
+        return trace_of(situation, call, self.mesh.assume)
 
     def forked(self, mesh: Mesh) -> "Session":
         """The same scenario on another Mesh."""

@@ -1,4 +1,4 @@
-"""What all tests share: `reference` and `strategies` are importable, and Hypothesis draws the same examples each run."""
+"""What all tests share: `reference` and `strategies` are importable."""
 
 import sys
 from pathlib import Path

@@ -125,6 +125,9 @@ def _workload(situation: Situation, key: tuple[str, str, str], name: str) -> Cal
     pods = situation.plane.registry.workloads(cluster).get((namespace, workload), ())
     ready = [p for p in pods if p.ready] or list(pods[:1])
     if not ready:
+        absent = situation.plane.registry.absent
+        ready = [pod for pod in absent.values() if (pod.cluster, pod.namespace, pod.workload) == key]
+    if not ready:
         return Caller(name=name, clients=((ONE, Client(kind="pod", cluster=cluster, namespace=namespace, uid="")),))
     places: dict[tuple[str, str, str, str], list[Pod]] = {}
     for pod in ready:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.moment import moment
-from meshsim.model.errors import UsageError
+from meshsim.model.errors import InputError, UsageError
 from meshsim.report.formats import FORMATS, Heading, Paper
 from meshsim.report.words import quoted
 
@@ -42,7 +42,11 @@ def add_clusters(parser: argparse.ArgumentParser) -> None:
 def add_moment(parser: argparse.ArgumentParser) -> None:
     """Which moment is asked for."""
     group = parser.add_argument_group("which moment")
-    group.add_argument("--at", metavar="T", help="240s, 4m, 240, 60s#3, step:2, weight:25 (default: see the README)")
+    group.add_argument(
+        "--at",
+        metavar="T",
+        help="240s, 4m, 60s#3, step:2, weight:25 (default: at rest after the timeline, else every weight's probe)",
+    )
     start = group.add_mutually_exclusive_group()
     start.add_argument("--settle", action="store_true", help="take every Rollout as settled, whatever its status says")
     start.add_argument("--observed", action="store_true", help="take every Rollout as its status says")
@@ -75,12 +79,10 @@ def load(options: argparse.Namespace, scenario: str | None) -> "tuple[Session, H
             raise UsageError(msg, hint=f"write `{name}: {getattr(options, name)}` in the scenario")
     if options.dialect is not None:
         _known_dialect(options.dialect)
+    source = clusters or scenario or _here()
     from meshsim import session
 
-    if clusters:
-        loaded = session.load(clusters, dialect=options.dialect, dataplane=options.dataplane)
-    else:
-        loaded = session.load(scenario if scenario is not None else _here())
+    loaded = session.load(source, dialect=options.dialect, dataplane=options.dataplane)
     found = loaded.scenario
     heading = Heading(
         scenario=found.name,
@@ -143,7 +145,7 @@ def _width(text: str) -> int:
 def _here() -> str:
     if not os.path.exists("scenario.yaml"):
         msg = "there is no scenario.yaml here"
-        raise UsageError(
+        raise InputError(
             msg,
             hint="name a scenario, or clusters (--cluster NAME=PATH); `meshsim init` writes a scenario to start from",
         )

@@ -1,29 +1,55 @@
 """Which waypoint a Service or a pod is bound to (istio pilot/pkg/serviceregistry/ambient/waypoints.go:99-330)."""
 
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
+from meshsim.model.evidence import Assumed
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import fqdn
-from meshsim.tables.workload import HBONE_PORT, GatewayAddress, NamespacedHostname
+from meshsim.tables.workload import HBONE_PORT, GatewayAddress, NamespacedHostname, NetworkAddress
 
-USE_WAYPOINT = "istio.io/use-waypoint"
-USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
-WAYPOINT_FOR = "istio.io/waypoint-for"
-MANAGED = "gateway.istio.io/managed"
+USE_WAYPOINT: Final = "istio.io/use-waypoint"
+USE_WAYPOINT_NAMESPACE: Final = "istio.io/use-waypoint-namespace"
+CANARY: Final = "istio.io/use-waypoint-canary"
+CANARY_NAMESPACE: Final = "istio.io/use-waypoint-canary-namespace"
+CANARY_WEIGHT: Final = "istio.io/use-waypoint-canary-weight"
+WAYPOINT_FOR: Final = "istio.io/waypoint-for"
+INBOUND_BINDING: Final = "ambient.istio.io/waypoint-inbound-binding"
+MANAGED: Final = "gateway.istio.io/managed"
+GATEWAY_NAME: Final = "gateway.networking.k8s.io/gateway-name"
+_WHOLE: Final = 100
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """The waypoint of an object, or none. `missing` is a reason code where a reference leads nowhere."""
+    """The waypoint of an object, or none. `missing` is a reason code where a reference leads nowhere.
+
+    `canary` is a second waypoint that takes `canary_weight` percent of the connections.
+    """
 
     gateway: Manifest | None = None
     address: GatewayAddress | None = None
     missing: str = ""
+    canary: "Binding | None" = None
+    canary_weight: int = 0
     facts: tuple[Fact, ...] = ()
+
+    @property
+    def weighted(self) -> tuple[tuple[GatewayAddress, int], ...]:
+        """The waypoints by weight, where there are two (waypoints.go:236)."""
+        if self.address is None or self.canary is None or self.canary.address is None:
+            return ()
+        return ((self.address, _WHOLE - self.canary_weight), (self.canary.address, self.canary_weight))
+
+    @property
+    def gateways(self) -> tuple[Manifest, ...]:
+        """The Gateways whose proxies serve the object: both waypoints get the same routes."""
+        both = (self.gateway, self.canary.gateway if self.canary is not None else None)
+        return tuple(gateway for gateway in both if gateway is not None)
 
 
 def is_waypoint(gateway: Manifest) -> bool:
@@ -44,9 +70,10 @@ def bind(cluster: Cluster, obj: Manifest | None, namespace: str, kind: str = "se
     Service here: only the namespace's label counts (Solo docs, Argo Rollouts guide: client-local waypoint).
     """
     facts = Facts()
-    if obj is not None and obj.labels.get(MANAGED):
+    if obj is not None and (obj.labels.get(MANAGED) or (kind == "workload" and obj.labels.get(GATEWAY_NAME))):
         return Binding(facts=facts.read())
-    for source, missing in ((obj, ""), (cluster.namespace(namespace), f"Namespace/{namespace}")):
+    described = cluster.namespace(namespace)
+    for source, missing in ((obj, ""), (described, f"Namespace/{namespace}")):
         if source is None and not missing:
             continue
         name = cluster.label(facts, source, USE_WAYPOINT, missing)
@@ -55,16 +82,42 @@ def bind(cluster: Cluster, obj: Manifest | None, namespace: str, kind: str = "se
         if name == "none":
             return Binding(facts=facts.read())
         place = cluster.label(facts, source, USE_WAYPOINT_NAMESPACE, missing) or namespace
-        return _attach(cluster, facts, name, place, namespace, kind)
+        if obj is not None and place != namespace and _namespace_only(obj):
+            return Binding(missing="MS210", facts=facts.read())
+        primary = _attach(cluster, facts, name, place, namespace, kind)
+        if source is None or primary.address is None or not cluster.dialect.value("waypoint.canary"):
+            return primary
+        return _with_canary(cluster, facts, primary, source, namespace, kind)
     return Binding(facts=facts.read())
+
+
+def _with_canary(
+    cluster: Cluster, facts: Facts, primary: Binding, source: Manifest, namespace: str, kind: str
+) -> Binding:
+    """The canary waypoint named beside `use-waypoint`; whatever is wrong with it leaves the primary alone
+    (waypoints.go:236-330)."""
+    if source.labels.get(CANARY) is None:
+        return primary
+    name = str(cluster.label(facts, source, CANARY))
+    place = cluster.label(facts, source, CANARY_NAMESPACE) or namespace
+    weight = cluster.annotation(facts, source, CANARY_WEIGHT) or "0"
+    canary = _attach(cluster, facts, name, place, namespace, kind)
+    usable = weight.isascii() and weight.isdigit() and int(weight) <= _WHOLE and canary.address is not None
+    if not usable:
+        return replace(primary, facts=facts.read())
+    return replace(primary, canary=canary, canary_weight=int(weight), facts=facts.read())
+
+
+def _namespace_only(obj: Manifest) -> bool:
+    """Whether a ServiceEntry is visible in its own namespace only; such a one binds no waypoint of another."""
+    return obj.kind == "ServiceEntry" and obj.get("spec", "exportTo", default=[]) == ["."]
 
 
 def _attach(cluster: Cluster, facts: Facts, name: str, place: str, namespace: str, kind: str) -> Binding:
     gateway = cluster.get("Gateway", place, name)
     if gateway is None or not is_waypoint(gateway):
-        from meshsim.model.evidence import Assumed  # noqa: PLC0415
-
-        facts.note(f"{cluster.name}/Gateway/{place}/{name}", "exists", value=False, evidence=Assumed("no such waypoint"))
+        where = Assumed("no such waypoint")
+        facts.note(f"{cluster.name}/Gateway/{place}/{name}", "exists", value=False, evidence=where)
         return Binding(missing="MS210", facts=facts.read())
     if not ready(cluster, gateway, facts):
         return Binding(missing="MS207", facts=facts.read())
@@ -73,8 +126,20 @@ def _attach(cluster: Cluster, facts: Facts, name: str, place: str, namespace: st
     wanted = traffic_type(cluster, gateway, facts)
     if wanted != "all" and wanted != kind:
         return Binding(missing="MS210", facts=facts.read())
-    host = NamespacedHostname(place, fqdn(name, place))
-    return Binding(gateway=gateway, address=GatewayAddress(host, HBONE_PORT), facts=facts.read())
+    return Binding(gateway=gateway, address=_address(cluster, gateway), facts=facts.read())
+
+
+def _address(cluster: Cluster, gateway: Manifest) -> GatewayAddress:
+    """A waypoint's address: a host name where its status has one, else its IP (waypoints.go:665).
+
+    A host name is that of the waypoint's Service. Without a status the Gateway is taken as ready under its name.
+    """
+    name = NamespacedHostname(gateway.namespace, fqdn(gateway.name, gateway.namespace))
+    addresses = gateway.get("status", "addresses", default=[])
+    kinds = {str(entry.get("type") or "IPAddress"): str(entry.get("value")) for entry in reversed(addresses)}
+    if not kinds or "IPAddress" not in kinds or "Hostname" in kinds:
+        return GatewayAddress(name, HBONE_PORT)
+    return GatewayAddress(NetworkAddress(cluster.network.value, kinds["IPAddress"]), HBONE_PORT)
 
 
 def traffic_type(cluster: Cluster, gateway: Manifest, facts: Facts) -> str:
@@ -104,26 +169,38 @@ def ready(cluster: Cluster, gateway: Manifest, facts: Facts) -> bool:
 
 
 def _allows(cluster: Cluster, gateway: Manifest, place: str, namespace: str, facts: Facts) -> bool:
-    """The HBONE listener's allowedRoutes: Same by default, All, or a Selector on namespace labels (:568-663)."""
+    """The listener's allowedRoutes: Same by default, All, or a Selector on namespace labels (waypoints.go:568-663)."""
     if place == namespace:
         return True
-    for index, listener in enumerate(gateway.get("spec", "listeners", default=[])):
-        if listener.get("protocol") != "HBONE":
-            continue
-        path = ("spec", "listeners", index, "allowedRoutes", "namespaces")
-        allowed = gateway.get(*path, "from", default="Same")
-        cluster.note(facts, gateway, *path, "from")
-        if allowed == "All":
-            return True
-        if allowed == "Selector":
-            described = cluster.namespace(namespace)
-            labels = described.labels if described is not None else {}
-            labels = {"kubernetes.io/metadata.name": namespace, **labels}
-            return selects(gateway.get(*path, "selector", default={}), labels)
-    return False
+    index = _listener(cluster, gateway)
+    if index is None:
+        return False
+    path = ("spec", "listeners", index, "allowedRoutes", "namespaces")
+    allowed = gateway.get(*path, "from", default="Same")
+    cluster.note(facts, gateway, *path, "from")
+    if allowed == "Selector":
+        described = cluster.namespace(namespace)
+        labels = described.labels if described is not None else {}
+        labels = {"kubernetes.io/metadata.name": namespace, **labels}
+        return selects(gateway.get(*path, "selector", default={}), labels)
+    return bool(allowed == "All")
 
 
-def selects(selector: dict[str, object], labels: dict[str, str]) -> bool:
+def _listener(cluster: Cluster, gateway: Manifest) -> int | None:
+    """The listener that takes a waypoint's traffic: the one that its class's inbound binding names by port (a
+    sandwiched waypoint behind a ztunnel), else the HBONE listener."""
+    listeners = gateway.get("spec", "listeners", default=[])
+    gateway_class = cluster.get("GatewayClass", "", str(gateway.get("spec", "gatewayClassName", default="")))
+    binding = gateway.annotations.get(INBOUND_BINDING)
+    if binding is None and gateway_class is not None:
+        binding = gateway_class.annotations.get(INBOUND_BINDING)
+    _, _, port = (binding or "").partition("/")
+    wanted = [i for i, listener in enumerate(listeners) if port and str(listener.get("port")) == port]
+    hbone = [i for i, listener in enumerate(listeners) if listener.get("protocol") == "HBONE"]
+    return next(iter((*wanted, *hbone)), None)
+
+
+def selects(selector: Mapping[str, object], labels: Mapping[str, str]) -> bool:
     """A Kubernetes label selector: matchLabels and matchExpressions, all of them."""
     wanted = selector.get("matchLabels") or {}
     if not isinstance(wanted, dict) or any(labels.get(key) != value for key, value in wanted.items()):
@@ -132,7 +209,7 @@ def selects(selector: dict[str, object], labels: dict[str, str]) -> bool:
     return isinstance(expressions, list) and all(_holds(e, labels) for e in expressions)
 
 
-def _holds(expression: dict[str, object], labels: dict[str, str]) -> bool:
+def _holds(expression: Mapping[str, object], labels: Mapping[str, str]) -> bool:
     key, operator = str(expression.get("key")), expression.get("operator")
     values = expression.get("values") or []
     value = labels.get(key)

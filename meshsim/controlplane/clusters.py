@@ -17,6 +17,7 @@ class Clusters:
     """Collects the clusters of a proxy at `place` whose own namespace is `namespace`.
 
     `owns` are the hosts whose traffic the proxy takes in (a waypoint's services), which only names clusters.
+    `labels` are a sidecar's, for DestinationRules with a workloadSelector.
     """
 
     def __init__(
@@ -26,12 +27,14 @@ class Clusters:
         known: Mapping[str, KnownService],
         assume: Mapping[str, str],
         owns: frozenset[str] = frozenset(),
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self.place = place
         self.namespace = namespace
         self.known = known
         self.assume = assume
         self.owns = owns
+        self.labels = labels
         self.instead: Callable[[KnownService, Port], tuple[Endpoint, ...] | None] | None = None
         """What replaces a service's own hosts: a gateway's way to waypoints."""
         self.made: dict[str, EnvoyCluster] = {}
@@ -43,7 +46,7 @@ class Clusters:
 
     def destination_rule(self, service: KnownService) -> EffectiveRule | None:
         """The DestinationRule that counts for a service here."""
-        return destination_rule(self.rules, service.host, service.namespace, self.namespace)
+        return destination_rule(self.rules, service.host, service.namespace, self.namespace, self.labels)
 
     def service(self, service: KnownService, port: Port, subset: str = "") -> str:
         """The name of the cluster for a service's port (and subset), made on first use.

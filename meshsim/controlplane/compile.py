@@ -4,30 +4,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, final
 
-from meshsim.controlplane import peering
 from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
-from meshsim.controlplane.discovery import contested_flat, flat_owner, waypoint_of, ztunnel_tables
+from meshsim.controlplane.discovery import contested_flat, waypoint_of, ztunnel_tables
 from meshsim.controlplane.endpoints import Place
 from meshsim.controlplane.gateways import gateway_chain
-from meshsim.controlplane.known import KnownService, Port, target_port
+from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Member, Port, target_port
+from meshsim.controlplane.peering import Peering
 from meshsim.controlplane.registry import Registry
+from meshsim.controlplane.splithorizon import SplitHorizon
 from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
-from meshsim.mesh.pods import Pod, capture
+from meshsim.mesh.pods import Pod, capture, dns_capture
 from meshsim.model.errors import Bug
 from meshsim.model.evidence import Assumed
 from meshsim.model.facts import Fact, Facts
 from meshsim.tables.envoy import Chain, Endpoint, Proxy, Via
 from meshsim.tables.views import ClusterView, Name, PodRow
-from meshsim.tables.workload import Locality
+from meshsim.tables.workload import HBONE_PORT, GatewayAddress, Locality
 
-FEDERATION: Final[Mapping[str, Callable[[Registry, str], tuple[KnownService, ...]]]] = {
-    "peering": peering.known_services,
+FEDERATION: Final[Mapping[str, Callable[[Registry], Federation]]] = {
+    "peering": Peering,
+    "split-horizon": SplitHorizon,
 }
 INTEROP_SOURCE: Final = "Solo docs, Argo Rollouts guide: on by default in Solo builds"
+_WEIGHT_SCALE: Final = 10000
+"""Weighted waypoints' pods weigh 10000·weight/pods (endpoint_builder.go:995-1060)."""
 SOURCES: Final = ("", "waypoint", "gateway", "sidecar", "sidecar-l7")
 
 
@@ -38,6 +43,8 @@ class ControlPlane:
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self.registry = Registry(mesh)
+        self._federations: dict[str, Federation] = {}
+        self._waypoints: dict[str, tuple[KnownWaypoint, ...]] = {}
         self._views: dict[str, ClusterView] = {}
         self._known: dict[str, Mapping[str, KnownService]] = {}
         self._proxies: dict[tuple[str, Locality], Proxy | None] = {}
@@ -47,12 +54,23 @@ class ControlPlane:
     def known(self, cluster: str) -> Mapping[str, KnownService]:
         """The services a cluster knows, by host."""
         if cluster not in self._known:
-            federation = self.mesh.clusters[cluster].dialect.value("federation")
-            services = FEDERATION[federation](self.registry, cluster)
+            services = self._federation(cluster).known(cluster)
             self._known[cluster] = {service.host: service for service in services}
             for service in services:
                 self._entries.update({m.uid: m.pod.uid for m in service.members if not m.gateway and m.uid != m.pod.uid})
         return self._known[cluster]
+
+    def known_waypoints(self, cluster: str) -> tuple[KnownWaypoint, ...]:
+        """The waypoints that a cluster's proxies can be sent to."""
+        if cluster not in self._waypoints:
+            self._waypoints[cluster] = self._federation(cluster).waypoints(cluster)
+        return self._waypoints[cluster]
+
+    def _federation(self, cluster: str) -> Federation:
+        kind = self.mesh.clusters[cluster].dialect.value("federation")
+        if kind not in self._federations:
+            self._federations[kind] = FEDERATION[kind](self.registry)
+        return self._federations[kind]
 
     def cluster(self, name: str) -> ClusterView:
         """One cluster's tables."""
@@ -62,7 +80,7 @@ class ControlPlane:
 
     def pod(self, uid: str) -> PodRow | None:
         """One pod as the data plane needs it."""
-        pod = self.registry.pod_by_uid.get(self._entries.get(uid, uid))
+        pod = self.registry.pod_by_uid.get(self._entries.get(uid, uid)) or self.registry.absent.get(uid)
         if pod is None:
             return self._component_rows.get(uid)
         uid = pod.uid
@@ -79,6 +97,7 @@ class ControlPlane:
             capture_why=facts.read(),
             proxy=proxy,
             ready=pod.ready,
+            mesh_dns=caught != "sidecar" or dns_capture(pod),
             labels=pod.labels,
         )
 
@@ -94,6 +113,10 @@ class ControlPlane:
             }
             self._rows = rows
         return rows
+
+    def pod_at(self, network: str, ip: str) -> str | None:
+        """The uid of the pod that answers at an IP of a network: clusters on one network route to each other's pods."""
+        return self.registry.pod_by_address.get((network, ip))
 
     def proxy(self, ident: str, locality: Locality) -> Proxy | None:
         """One Envoy's tables; its chains are made as they are asked for."""
@@ -125,10 +148,8 @@ class ControlPlane:
         if gateway is None or not is_waypoint(gateway):
             return None
         known = self.known(name)
-        mine = {h: s for h, s in known.items() if s.binding.gateway is not None and s.binding.gateway.key == gateway.key}
-        place = Place(
-            cluster=here, locality=locality, source="waypoint", remote=bool(here.dialect.value("waypoint.remote"))
-        )
+        mine = {h: s for h, s in known.items() if any(g.key == gateway.key for g in s.binding.gateways)}
+        place = Place(cluster=here, locality=locality, source="waypoint", remote=_crosses(here, "waypoint.remote"))
         clusters = Clusters(place, namespace, known, self.mesh.assume, frozenset(mine))
 
         def make(address: str) -> Chain | None:
@@ -149,9 +170,10 @@ class ControlPlane:
             cluster=here,
             locality=locality,
             source="sidecar" if interop else "sidecar-l7",
-            remote=bool(here.dialect.value("sidecar.hbone-gateway")),
+            remote=_crosses(here, "sidecar.hbone-gateway"),
         )
-        clusters = Clusters(place, namespace, known, self.mesh.assume)
+        labels = pods[0].labels if pods else {}
+        clusters = Clusters(place, namespace, known, self.mesh.assume, labels=labels)
 
         def make(address: str) -> Chain | None:
             found = _split(known, address)
@@ -161,7 +183,7 @@ class ControlPlane:
                 clusters,
                 *found,
                 interop=facts.read() if interop else None,
-                labels=pods[0].labels if pods else {},
+                labels=labels,
                 handover=self._handover,
             )
             return replace(chain, facts=(*facts.read(), *(f for f in chain.facts if f not in facts.read())))
@@ -170,8 +192,7 @@ class ControlPlane:
 
     def _handover(self, clusters: Clusters, service: KnownService, port: Port) -> str | None:
         """The cluster through which a sidecar with interop reaches a service's waypoint, here or at a peer."""
-        here = clusters.place.cluster
-        pods = self._waypoint_endpoints(here, service, port)
+        pods = self._waypoint_endpoints(replace(clusters.place, remote=False), service, port)
         if pods is not None:
             return clusters.hosts(service, port, pods, "MS206")
         if not service.global_members:
@@ -187,35 +208,33 @@ class ControlPlane:
             there[host].binding.address is not None for host in (service.host, service.alias) if host in there
         )
 
-    def _waypoint_endpoints(self, here: Cluster, service: KnownService, port: Port) -> tuple[Endpoint, ...] | None:
-        """The waypoint's ready pods as hosts, or None where the service has no waypoint for this cluster's proxies."""
+    def _waypoint_endpoints(
+        self, place: Place, service: KnownService, port: Port
+    ) -> tuple[Endpoint, ...] | None:
+        """The waypoint's ready pods as hosts, or None where the service has no waypoint for this cluster's proxies.
+
+        Two weighted waypoints share by their weights, scaled over their pods (endpoint_builder.go:995-1060).
+        """
+        here = place.cluster
         address, why = waypoint_of(self.registry, here, service)
         if address is None:
             return None
-        owner, binding = here, service.binding
-        if binding.gateway is None:
-            flat = flat_owner(self.registry, here, service)
-            if flat is None:
-                return None
-            owner, binding = flat
-        assert binding.gateway is not None
-        gateway = binding.gateway
-        pods = component(
-            self.registry, owner, gateway, f"waypoint:{owner.name}/{gateway.namespace}/{gateway.name}"
-        ).ready_pods
-        return tuple(
-            Endpoint(
-                address=f"{pod.path}:15008",
-                workload=pod.uid,
-                via=Via.WAYPOINT,
-                network=owner.network.value,
-                cluster=owner.name,
-                authority=f"{service.host}:{port.number}",
-                locality=Locality(pod.region, pod.zone),
-                why=why,
-            )
-            for pod in pods
-        )
+        found: list[Endpoint] = []
+        for waypoint, share in service.binding.weighted or ((address, 1),):
+            members = [m for m in self._waypoint_members(here, waypoint) if m.ready and (place.remote or not m.gateway)]
+            hosts = sum(len(m.pods) for m in members)
+            for member in members:
+                weight = _WEIGHT_SCALE * share * len(member.pods) // hosts if service.binding.weighted else len(member.pods)
+                if weight:
+                    found.append(_waypoint_endpoint(place, service, port, member, weight, why))
+        return tuple(found)
+
+    def _waypoint_members(self, here: Cluster, address: GatewayAddress) -> tuple[Member, ...]:
+        """The pods behind a waypoint's address; none where this cluster does not know the waypoint."""
+        for waypoint in self.known_waypoints(here.name):
+            if address.destination == waypoint.key or address.destination in waypoint.vips:
+                return waypoint.members
+        return ()
 
     def _gateway_manifest(self, ident: str) -> tuple[Cluster, Manifest | None]:
         name, namespace, gateway = ident.partition(":")[2].split("/")[:3]
@@ -244,7 +263,7 @@ class ControlPlane:
             namespace=namespace,
             name=manifest.name,
             manifest=manifest,
-            pods=pods,
+            pods=with_faults(self.mesh.down, pods, ident),
             evidence=manifest.evidence(),
         )
 
@@ -253,11 +272,9 @@ class ControlPlane:
         if manifest is None:
             return None
         pods = self._gateway_component(here, manifest, ident)
-        place = Place(
-            cluster=here, locality=locality, source="gateway", remote=self._ingress_remote(here)
-        )
+        place = Place(cluster=here, locality=locality, source="gateway", remote=_crosses(here, "ingress.remote"))
         clusters = Clusters(place, pods.namespace, self.known(here.name), self.mesh.assume)
-        clusters.instead = lambda service, port: self._ingress_waypoint(here, service, port)
+        clusters.instead = lambda service, port: self._ingress_waypoint(place, service, port)
 
         def make(address: str) -> Chain | None:
             host, _, port = address.rpartition(":")
@@ -265,20 +282,18 @@ class ControlPlane:
 
         return self._proxy(ident, here, locality, (), make, clusters)
 
-    def _ingress_remote(self, here: Cluster) -> bool:
-        stated = here.dialect.value("ingress.remote")
-        if stated in {"", "true"}:
-            return stated == "true"
-        return here.flag(Facts(), stated, "false", "istio pilot/pkg/features/ambient.go")
-
-    def _ingress_waypoint(self, here: Cluster, service: KnownService, port: Port) -> tuple[Endpoint, ...] | None:
+    def _ingress_waypoint(self, place: Place, service: KnownService, port: Port) -> tuple[Endpoint, ...] | None:
         """The waypoint's pods, where the service asks gateways to use it (endpoint_builder.go:433)."""
+        here = place.cluster
         enabled = here.flag(
             Facts(), "ENABLE_INGRESS_WAYPOINT_ROUTING", "true", "istio pilot/pkg/features/ambient.go"
         )
         if not enabled or not service.ingress_use_waypoint or not service.vip:
             return None
-        found = self._waypoint_endpoints(here, service, port)
+        shared = any(member.gateway for member in service.members)
+        if shared and not here.dialect.value("ingress.waypoint-of-shared"):
+            return None
+        found = self._waypoint_endpoints(place, service, port)
         if found is None:
             return None
         return tuple(replace(e, why=(*service.ingress_facts, *e.why)) for e in found)
@@ -304,18 +319,18 @@ class ControlPlane:
 
     def _view(self, here: Cluster) -> ClusterView:
         known = self.known(here.name)
-        tables = ztunnel_tables(self.registry, here, tuple(known.values()))
+        tables = ztunnel_tables(self.registry, here, tuple(known.values()), self.known_waypoints(here.name))
         by_host = {service.hostname: service for service in tables.services.values()}
         names: dict[str, Name] = {}
         kube: dict[str, tuple[tuple[str, int], ...]] = {}
         for host, service in known.items():
             row = by_host[host]
             ready = tuple(m for m in service.members if m.ready)
-            headless = not service.vip
+            headless = _is_headless(service)
             names[host] = Name(
                 host=host,
                 service=row,
-                ips=tuple(m.pod.ip for m in ready if not m.gateway) if headless else (service.vip,),
+                ips=tuple(m.pod.ip for m in ready if not m.gateway) if headless else tuple(filter(None, (service.vip,))),
                 mesh_only=service.service is None or service.global_host,
                 headless=headless,
                 why=service.identity_facts,
@@ -341,8 +356,55 @@ class ControlPlane:
                 for host, service in known.items()
                 if (found := contested_flat(self.registry, here, service))
             },
-            assumed={h: ((("remote_weight", "pods"),)) for h, s in known.items() if any(m.gateway for m in s.members)},
+            assumed={
+                h: ((("remote_weight", "pods"),))
+                for h, s in known.items()
+                if any(m.gateway and not m.always_ready for m in s.members)
+            },
+            no_vip=frozenset(h for h, s in known.items() if not s.vip and not _is_headless(s)),
         )
+
+
+def _is_headless(service: KnownService) -> bool:
+    """Whether a service has no VIP anywhere: one that has it on other networks alone is not addressable here."""
+    return not service.vip and not service.vips
+
+
+def _crosses(here: Cluster, behaviour: str) -> bool:
+    """Whether a kind of proxy sends to other networks: never (""), always, or by a flag and its default."""
+    row = here.dialect.row(behaviour)
+    flag, _, default = row.value.partition("=")
+    return here.flag(Facts(), flag, default, row.source) if default else bool(row.value)
+
+
+def _waypoint_endpoint(
+    place: Place, service: KnownService, port: Port, member: Member, weight: int, why: tuple[Fact, ...]
+) -> Endpoint:
+    """A waypoint's pod as a host, or the gateway of the network that the waypoint is on."""
+    if member.gateway:
+        return Endpoint(
+            address=f"{member.network}/eastwest",
+            workload=member.uid,
+            via=Via.GATEWAY,
+            network=member.network,
+            cluster=member.cluster,
+            authority=f"{service.host}:{port.number}",
+            source=place.source,
+            weight=weight,
+            why=why,
+        )
+    pod = member.pod
+    return Endpoint(
+        address=f"{pod.path}:{HBONE_PORT}",
+        workload=pod.uid,
+        via=Via.WAYPOINT,
+        network=member.network,
+        cluster=member.cluster,
+        weight=weight,
+        authority=f"{service.host}:{port.number}",
+        locality=Locality(pod.region, pod.zone),
+        why=why,
+    )
 
 
 def _addresses(known: Mapping[str, KnownService]) -> list[str]:

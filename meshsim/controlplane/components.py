@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from meshsim.controlplane.binding import is_waypoint, ready
+from meshsim.controlplane.binding import GATEWAY_NAME, is_waypoint, ready
 from meshsim.controlplane.registry import Registry
 from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
 from meshsim.mesh.pods import Pod
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Facts
 
-GATEWAY_NAME: Final = "gateway.networking.k8s.io/gateway-name"
 EASTWEST_CLASSES: Final = frozenset({"istio-eastwest", "istio-east-west"})
 ISTIO_GATEWAY: Final = "Gateway.networking.istio.io"
 COMPONENT_NAMESPACES: Final = frozenset({SYSTEM_NAMESPACE, "istio-eastwest", "istio-gateways", "argo-rollouts", "kube-system"})
@@ -52,9 +52,8 @@ def component(registry: Registry, cluster: Cluster, gateway: Manifest, ident: st
     names = {gateway.name, f"{gateway.name}-{gateway.get('spec', 'gatewayClassName', default='')}"}
     pods = tuple(
         pod
-        for pod in registry.pods(cluster.name)
-        if pod.namespace == gateway.namespace
-        and (pod.labels.get(GATEWAY_NAME) == gateway.name or (pod.workload in names and pod.kind == "Deployment"))
+        for pod in registry.in_namespace(cluster.name, gateway.namespace)
+        if (pod.labels.get(GATEWAY_NAME) == gateway.name or (pod.workload in names and pod.kind == "Deployment"))
     )
     shown = any(cluster.get("Deployment", gateway.namespace, name) is not None for name in names)
     if not pods and not shown:
@@ -65,7 +64,7 @@ def component(registry: Registry, cluster: Cluster, gateway: Manifest, ident: st
         namespace=gateway.namespace,
         name=gateway.name,
         manifest=gateway,
-        pods=pods,
+        pods=with_faults(registry.mesh.down, pods, ident),
         evidence=gateway.evidence(),
     )
 
@@ -83,7 +82,7 @@ def eastwest(registry: Registry, cluster: Cluster) -> Component:
         namespace=name,
         name=name,
         manifest=None,
-        pods=(assumed_pod(cluster, name, name, None),),
+        pods=with_faults(registry.mesh.down, (assumed_pod(cluster, name, name, None),), ident),
         evidence=Assumed(f"{cluster.name} has a healthy east-west gateway"),
     )
 

@@ -1,18 +1,18 @@
 """What ztunnels are told: the rows of workload discovery for one cluster."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 from zlib import crc32
 
 from meshsim.controlplane.binding import Binding, bind
-from meshsim.controlplane.components import Component, eastwest, waypoints
-from meshsim.controlplane.known import KnownService, Member, target_port
+from meshsim.controlplane.components import eastwest
+from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, target_port
 from meshsim.controlplane.registry import Registry, dotted
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
 from meshsim.mesh.pods import Pod, capture
 from meshsim.model.facts import Fact, Facts
-from meshsim.model.names import fqdn
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service
 from meshsim.tables.workload import (
     HBONE_PORT,
@@ -41,7 +41,9 @@ def gateway_ip(clusters: tuple[str, ...], cluster: str) -> str:
     return dotted((100 << 24) + (111 << 16) + clusters.index(cluster))
 
 
-def ztunnel_tables(registry: Registry, here: Cluster, known: tuple[KnownService, ...]) -> ZtunnelTables:
+def ztunnel_tables(
+    registry: Registry, here: Cluster, known: tuple[KnownService, ...], waypoints: tuple[KnownWaypoint, ...]
+) -> ZtunnelTables:
     """The tables of every ztunnel in `here`."""
     services: list[Service] = []
     workloads: dict[str, Workload] = {}
@@ -53,18 +55,22 @@ def ztunnel_tables(registry: Registry, here: Cluster, known: tuple[KnownService,
         for member in service.members:
             if member.uid not in registry.pod_by_uid:
                 remote[member.uid] = member
+            elif member.cluster != here.name:
+                workloads.setdefault(member.uid, _pod(registry, member.pod))
             ports = {p.number: 0 if member.gateway else target_port(p, member.pod) for p in service.ports}
             if member.gateway:
                 ports = {p.number: p.target if isinstance(p.target, int) else p.number for p in service.ports}
             memberships.setdefault(member.uid, {})[str(row.key)] = ports
-    for component in _reachable_waypoints(registry, here):
-        services.append(_waypoint_service(registry, here, component))
-        for pod in component.pods:
-            row_key = f"{component.namespace}/{waypoint_host(here, component)}"
-            memberships.setdefault(pod.uid, {})[row_key] = {HBONE_PORT: HBONE_PORT}
-            workloads[pod.uid] = _pod(registry, here, pod, protocol=Protocol.HBONE)
+    for waypoint in waypoints:
+        services.append(_waypoint_service(waypoint))
+        for member in waypoint.members:
+            memberships.setdefault(member.uid, {})[str(waypoint.key)] = {HBONE_PORT: HBONE_PORT}
+            if member.gateway:
+                remote[member.uid] = member
+            else:
+                workloads[member.uid] = _pod(registry, member.pod, protocol=Protocol.HBONE)
     for pod in registry.pods(here.name):
-        workloads.setdefault(pod.uid, _pod(registry, here, pod))
+        workloads.setdefault(pod.uid, _pod(registry, pod))
     for member in remote.values():
         workloads[member.uid] = _entry(registry, here, member)
     for gateway in _gateways(registry, here):
@@ -74,20 +80,20 @@ def ztunnel_tables(registry: Registry, here: Cluster, known: tuple[KnownService,
 
 
 def _with_services(row: Workload, services: Mapping[str, Mapping[int, int]]) -> Workload:
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(row, services=services) if services else row
 
 
 def _service(registry: Registry, here: Cluster, service: KnownService) -> Service:
     address, why = waypoint_of(registry, here, service)
+    vips = service.vips or ((NetworkAddress(here.network.value, service.vip),) if service.vip else ())
     return Service(
         name=f"autogen.{service.namespace}.{service.name}" if service.global_host else service.name,
         namespace=SYSTEM_NAMESPACE if service.global_host else service.namespace,
         hostname=service.host,
-        vips=(NetworkAddress(here.network.value, service.vip),) if service.vip else (),
+        vips=vips,
         ports={p.number: p.target if isinstance(p.target, int) else 0 for p in service.ports},
         waypoint=address,
+        weighted_waypoints=service.binding.weighted,
         load_balancing=service.load_balancing,
         canonical=not service.global_host,
         ingress_use_waypoint=service.ingress_use_waypoint,
@@ -149,32 +155,19 @@ def contested_flat(registry: Registry, here: Cluster, service: KnownService) -> 
     return tuple(found)
 
 
-def waypoint_host(here: Cluster, waypoint: Component) -> str:
-    """A waypoint's Service host; a flat peer's waypoint is known under a generated name."""
-    if waypoint.cluster == here.name:
-        return fqdn(waypoint.name, waypoint.namespace)
-    return f"{waypoint.name}.{waypoint.cluster}.autogen"
-
-
-def _reachable_waypoints(registry: Registry, here: Cluster) -> Iterator[Component]:
-    yield from waypoints(registry, here)
-    for peer in registry.mesh.peers(here.name):
-        if peer.network.value == here.network.value:
-            yield from waypoints(registry, peer)
-
-
-def _waypoint_service(registry: Registry, here: Cluster, waypoint: Component) -> Service:
+def _waypoint_service(waypoint: KnownWaypoint) -> Service:
     return Service(
         name=waypoint.name,
         namespace=waypoint.namespace,
-        hostname=waypoint_host(here, waypoint),
+        hostname=waypoint.host,
+        vips=waypoint.vips,
         ports={HBONE_PORT: HBONE_PORT},
         load_balancing=PREFER_CLOSE,
-        canonical=waypoint.cluster == here.name,
+        canonical=waypoint.own,
     )
 
 
-def _pod(registry: Registry, here: Cluster, pod: Pod, protocol: Protocol | None = None) -> Workload:
+def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Workload:
     facts = Facts()
     if protocol is None:
         caught = capture(registry.cluster(pod.cluster), pod, facts)
@@ -210,7 +203,6 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
     if member.gateway:
         names = tuple(sorted(registry.mesh.clusters))
         address = NetworkAddress(peer.network.value, gateway_ip(names, peer.name))
-        region, zone = _peer_locality(here, peer)
         return Workload(
             uid=member.uid,
             name=member.uid.rpartition("/")[2],
@@ -219,7 +211,7 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
             protocol=Protocol.HBONE,
             network_gateway=GatewayAddress(address, HBONE_PORT),
             cluster=member.cluster,
-            locality=Locality(region, zone),
+            locality=Locality(member.region, member.zone),
             capacity=len(member.pods),
             why=member.facts,
         )
@@ -241,16 +233,6 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
         locality=Locality(pod.region, pod.zone),
         why=member.facts,
     )
-
-
-def _peer_locality(here: Cluster, peer: Cluster) -> tuple[str, str]:
-    """A peer's aggregated entries take region and zone from the labels of its `istio-remote` Gateway; without
-    labels there is none (solo workshops 006, istio-ambient-az-aware-routing)."""
-    for gateway in here.of("Gateway"):
-        if gateway.get("spec", "gatewayClassName") == "istio-remote" and peer.name in gateway.name:
-            labels = gateway.labels
-            return labels.get("topology.kubernetes.io/region", ""), labels.get("topology.kubernetes.io/zone", "")
-    return "", ""
 
 
 def _gateways(registry: Registry, here: Cluster) -> Iterator[Workload]:

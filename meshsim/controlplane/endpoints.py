@@ -1,14 +1,25 @@
 """The hosts of an Envoy cluster: a service's members as one proxy sees them (istio pilot/pkg/xds/endpoints)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm
 from typing import Any, Final, final
 
-from meshsim.controlplane.destinationrules import EffectiveRule, policy_for_port
+from meshsim.controlplane.destinationrules import EffectiveRule, policy_of
 from meshsim.controlplane.distribution import SCOPES
 from meshsim.controlplane.known import KnownService, Member, Port, target_port
-from meshsim.controlplane.locality import LABEL_OF_SCOPE, NETWORK, NODE, REGION, ZONE, label_ranks, region_ranks
+from meshsim.controlplane.locality import (
+    CLUSTER,
+    LABEL_OF_SCOPE,
+    NETWORK,
+    NODE,
+    REGION,
+    SUBZONE,
+    ZONE,
+    distribute,
+    priorities,
+)
+from meshsim.controlplane.meshconfig import locality_setting
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import HASH_LABEL
 from meshsim.model.facts import Fact, Facts
@@ -19,7 +30,11 @@ from meshsim.tables.workload import Locality
 
 LB: Final = {"LEAST_CONN": "LEAST_REQUEST", "LEAST_REQUEST": "LEAST_REQUEST", "RANDOM": "RANDOM", "ROUND_ROBIN": "ROUND_ROBIN"}
 REMOTE_WEIGHT: Final = "remote_weight"
+SUBSET_LOST: Final = "subset-lost"
 VIA: Final = {"ambient": Via.HBONE, "sidecar": Via.MTLS}
+AUTO_UNREADY: Final = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
+ALWAYS_UNREADY: Final = "PILOT_SEND_UNHEALTHY_ENDPOINTS"
+FLAG_SOURCE: Final = "istio pilot/pkg/features/pilot.go"
 
 
 @final
@@ -46,35 +61,47 @@ def cluster_of(
     assume: Mapping[str, str],
     local_only: bool = False,
 ) -> EnvoyCluster:
-    """The cluster for a service's port, or for a subset of it, as the proxy at `place` holds it."""
+    """The cluster for a service's port, or for a subset of it, as the proxy at `place` holds it.
+
+    In istiod's order: subset, what may be sent to, other networks' pods replaced by gateways, priorities
+    (endpoint_builder.go:425-671).
+    """
     facts = Facts()
     members = _candidates(service, subset, local_only)
     facts.take(service.identity_facts)
     labels: Mapping[str, Any] = {}
-    policy: Mapping[str, Any] = rule.traffic_policy if rule is not None else {}
     if subset and rule is not None:
         owner, index, definition = rule.subsets[subset]
         labels = definition.get("labels") or {}
-        policy = {**policy, **(definition.get("trafficPolicy") or {})}
         facts.note(
             subject(place.cluster.name, owner.key),
             f"spec.subsets.{subset}.labels",
             ", ".join(f"{k}={v}" for k, v in sorted(labels.items())),
             owner.evidence("spec", "subsets", index, "labels"),
         )
-    policy = policy_for_port(policy, port.number)
+    policy = policy_of(rule, subset, port.number)
     matching, unmodelled = _matching(members, labels, facts)
-    served = [m for m in matching if place.remote or not m.gateway]
-    unready = place.cluster.dialect.value("endpoints.unready")
-    served = [m for m in served if unready == "unhealthy" or m.ready]
-    ranks, ranked = _priorities(place, service, served, policy)
-    facts.take(ranked)
-    weights, assumed = _weights(place, served, assume)
+    reachable = [m for m in matching if place.remote or not (m.gateway or m.through)]
+    unready, panic = _unready(place.cluster, policy, facts)
+    served = [m for m in reachable if unready or m.ready or _publishes_unready(service)]
+    hosts, assumed = _hosts(place, served, assume)
+    setting, forced, why = _setting(place, service, policy)
+    ranks = priorities(
+        [_row(host) for host in hosts],
+        setting,
+        {"locality": place.locality, "labels": _proxy_labels(place)},
+        failover=forced or bool(policy.get("outlierDetection")),
+    )
+    facts.take(why)
     lb, limits = _load_balancer(policy)
     endpoints = tuple(
-        _endpoint(place, service, port, member, priority=rank, weight=weight)
-        for member, rank, weight in zip(served, ranks, weights, strict=True)
+        _endpoint(place, service, port, host, priority=rank)
+        for host, rank in zip(hosts, ranks, strict=True)
+        if rank is not None
     )
+    empty = "" if endpoints else _why_empty(place.cluster.name, members, matching, labels)
+    if not reachable and matching:
+        empty = "MS307"
     return EnvoyCluster(
         name=name,
         host=service.host,
@@ -82,10 +109,13 @@ def cluster_of(
         subset=subset,
         lb=lb,
         endpoints=endpoints,
+        panic=panic,
+        locality_weights=_locality_weights(place, hosts, setting),
         assumed=assumed if any(e.via is Via.GATEWAY for e in endpoints) and len(endpoints) > 1 else (),
-        empty_reason="" if endpoints else _why_empty(place.cluster.name, members, matching, labels),
+        empty_reason=empty,
+        marks=frozenset({SUBSET_LOST}) if _loses_subset(members, served, labels) else frozenset(),
         why=facts.read(),
-        unmodelled=(*unmodelled, *limits),
+        unmodelled=(*unmodelled, *limits, *_node_local(service, served)),
     )
 
 
@@ -93,6 +123,41 @@ def _candidates(service: KnownService, subset: str, local_only: bool) -> tuple[M
     """The members an Envoy holds. The plain local host keeps local endpoints; a subset of it takes a flat peer's
     pods along where their labels match (Solo docs, Argo Rollouts guide: including remote pods in subsets)."""
     return service.l7_members if local_only or not subset else (*service.l7_members, *service.flat_members)
+
+
+def _unready(cluster: Cluster, policy: Mapping[str, Any], facts: Facts) -> tuple[bool, int]:
+    """Whether unready pods are sent as unhealthy hosts, and the panic threshold in percent
+    (istio cluster_traffic_policy.go:332,551)."""
+    health = int((policy.get("outlierDetection") or {}).get("minHealthPercent") or 0)
+    if cluster.flag(Facts(), ALWAYS_UNREADY, "false", FLAG_SOURCE):
+        cluster.flag(facts, ALWAYS_UNREADY, "false", FLAG_SOURCE)
+        return True, health
+    if cluster.dialect.value("endpoints.unready") != "unhealthy":
+        return False, health
+    return health <= 0 and cluster.flag(facts, AUTO_UNREADY, "true", FLAG_SOURCE), health
+
+
+def _publishes_unready(service: KnownService) -> bool:
+    return service.origin.get("spec", "publishNotReadyAddresses") is True
+
+
+def _node_local(service: KnownService, members: Sequence[Member]) -> tuple[str, ...]:
+    """internalTrafficPolicy Local keeps to the proxy's own node, and which node a proxy is on is not known."""
+    if service.origin.get("spec", "internalTrafficPolicy") != "Local":
+        return ()
+    if len({(m.cluster, m.pod.node) for m in members}) < 2:
+        return ()
+    return (f"internalTrafficPolicy Local of {service.host}: which pods it keeps depends on the proxy's node",)
+
+
+def _loses_subset(members: Sequence[Member], served: Sequence[Member], labels: Mapping[str, Any]) -> bool:
+    """Whether a subset ends at a network's border: a gateway's entry names the service only, so that the remote
+    gateway may pick a pod outside the subset (istio util.AppendDoubleHBONEMetadata)."""
+    if not labels:
+        return False
+    crossed = {m.network for m in served if m.through}
+    kept = {m.uid for m in served}
+    return any(m.through and m.network in crossed and m.ready and m.uid not in kept for m in members)
 
 
 def _matching(
@@ -133,62 +198,122 @@ def _why_empty(
     return "MS301"
 
 
-def _labels(place: Place, member: Member) -> dict[str, str]:
-    if member.gateway:
-        return {NETWORK: member.network}
-    pod = member.pod
-    return {**member.labels, NETWORK: member.network, REGION: pod.region, ZONE: pod.zone, NODE: pod.node}
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Host:
+    """A pod, or a gateway with the locality of the pods it stands for and no labels of theirs."""
+
+    member: Member
+    gateway: bool
+    network: str
+    cluster: str
+    locality: Locality
+    weight: int = 1
 
 
-def _priorities(
-    place: Place, service: KnownService, members: Sequence[Member], policy: Mapping[str, Any]
-) -> tuple[tuple[int, ...], tuple[Fact, ...]]:
-    """Each member's priority: a DestinationRule's locality setting, else the distribution, else one level.
-
-    A DestinationRule's failover needs outlier detection; a distribution's does not (loadbalancer.go:250).
-    """
-    proxy = {
-        NETWORK: place.cluster.network.value,
-        REGION: place.locality.region,
-        ZONE: place.locality.zone,
-        NODE: place.node,
-    }
-    labels = [_labels(place, member) for member in members]
-    setting = (policy.get("loadBalancer") or {}).get("localityLbSetting")
-    if isinstance(setting, dict):
-        if setting.get("enabled") is False or not policy.get("outlierDetection"):
-            return (0,) * len(members), ()
-        if setting.get("failoverPriority"):
-            return label_ranks(labels, [str(key) for key in setting["failoverPriority"]], proxy), ()
-        return region_ranks(labels, setting.get("failover") or (), proxy), ()
-    scopes = SCOPES.get(service.distribution)
-    if scopes is not None:
-        return label_ranks(labels, [LABEL_OF_SCOPE[scope] for scope in scopes], proxy), service.balancing_facts
-    if policy.get("outlierDetection"):
-        return region_ranks(labels, (), proxy), ()
-    return (0,) * len(members), ()
-
-
-def _weights(
+def _hosts(
     place: Place, members: Sequence[Member], assume: Mapping[str, str]
-) -> tuple[tuple[int, ...], tuple[tuple[str, str], ...]]:
-    """Each member's weight. What a remote network's one entry weighs beside local pods is contested (`remote_weight`)."""
-    default = place.cluster.dialect.value("remote.weight.l7")
-    chosen = assume.get(REMOTE_WEIGHT, default)
-    gateways = [m for m in members if m.gateway]
-    if not gateways:
-        return (1,) * len(members), ()
+) -> tuple[tuple[_Host, ...], tuple[tuple[str, str], ...]]:
+    """Members as hosts. Pods of another network become its gateways, one for each locality, with the pods' weight
+    divided among them; all weights are scaled so that they stay whole (ep_filters.go:48-285)."""
+    scale = lcm(*(len(m.through) for m in members if m.through))
+    hosts: list[_Host] = []
+    behind: dict[tuple[str, str, Locality], list[Member]] = {}
+    for member in members:
+        if member.through:
+            where = Locality(member.pod.region, member.pod.zone)
+            for gateway in member.through:
+                behind.setdefault((member.network, gateway, where), []).append(member)
+        else:
+            hosts.append(_host(member, scale))
+    for (network, gateway, where), found in behind.items():
+        weight = sum(scale // len(m.through) for m in found)
+        first = found[0]
+        hosts.append(
+            _Host(member=first, gateway=True, network=network, cluster=gateway, locality=where, weight=weight)
+        )
+    if any(member.gateway for member in members):
+        return _weighted(place, hosts, assume)
+    return tuple(hosts), ()
+
+
+def _host(member: Member, weight: int) -> _Host:
+    if member.gateway:
+        where = Locality()
+    else:
+        where = Locality(member.pod.region, member.pod.zone)
+    return _Host(
+        member=member,
+        gateway=member.gateway,
+        network=member.network,
+        cluster=member.cluster,
+        locality=where,
+        weight=weight,
+    )
+
+
+def _weighted(
+    place: Place, hosts: Sequence[_Host], assume: Mapping[str, str]
+) -> tuple[tuple[_Host, ...], tuple[tuple[str, str], ...]]:
+    """What a remote network's one generated entry weighs beside local pods is contested (`remote_weight`)."""
+    chosen = assume.get(REMOTE_WEIGHT, place.cluster.dialect.value("remote.weight.l7"))
     if chosen == "pods":
-        weights = tuple(len(m.pods) if m.gateway else 1 for m in members)
+        weights = [len(h.member.pods) if h.gateway else 1 for h in hosts]
     elif chosen == "endpoint":
-        weights = (1,) * len(members)
+        weights = [1] * len(hosts)
     else:
         sizes: dict[str, int] = {}
-        for member in members:
-            sizes[member.network] = sizes.get(member.network, 0) + 1
+        for host in hosts:
+            sizes[host.network] = sizes.get(host.network, 0) + 1
         whole = lcm(*sizes.values())
-        weights = tuple(whole // sizes[m.network] for m in members)
-    return weights, ((REMOTE_WEIGHT, chosen),)
+        weights = [whole // sizes[h.network] for h in hosts]
+    found = tuple(replace(host, weight=weight) for host, weight in zip(hosts, weights, strict=True))
+    return found, ((REMOTE_WEIGHT, chosen),)
+
+
+def _row(host: _Host) -> Mapping[str, Any]:
+    """A host as `priorities` reads it: a gateway has the labels network and cluster alone."""
+    row: dict[str, Any] = {"locality": host.locality, "network": host.network, "cluster": host.cluster, "labels": {}}
+    if not host.gateway:
+        pod = host.member.pod
+        topology = {REGION: pod.region, ZONE: pod.zone, NODE: pod.node}
+        row["labels"] = {**host.member.labels, **{key: value for key, value in topology.items() if value}}
+    return row
+
+
+def _proxy_labels(place: Place) -> dict[str, str]:
+    own = {
+        NETWORK: place.cluster.network.value,
+        CLUSTER: place.cluster.name,
+        REGION: place.locality.region,
+        ZONE: place.locality.zone,
+        SUBZONE: place.locality.subzone,
+        NODE: place.node,
+    }
+    return {key: value for key, value in own.items() if value}
+
+
+def _setting(
+    place: Place, service: KnownService, policy: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, bool, tuple[Fact, ...]]:
+    """The locality setting that counts, and whether it acts without outlier detection: a DestinationRule's, else
+    the service's distribution (which does), else the mesh's (loadbalancer.go:250)."""
+    stated = (policy.get("loadBalancer") or {}).get("localityLbSetting")
+    if isinstance(stated, dict):
+        return (None if stated.get("enabled") is False else stated), False, ()
+    scopes = SCOPES.get(service.distribution)
+    if scopes is not None:
+        return {"failoverPriority": [LABEL_OF_SCOPE[scope] for scope in scopes]}, True, service.balancing_facts
+    return locality_setting(place.cluster), False, ()
+
+
+def _locality_weights(
+    place: Place, hosts: Sequence[_Host], setting: Mapping[str, Any] | None
+) -> Mapping[Locality, int] | None:
+    """`distribute` as weights of localities; those that it does not name are left out."""
+    if setting is None or not setting.get("distribute"):
+        return None
+    return distribute([h.locality for h in hosts], setting, place.locality, [h.weight for h in hosts])
 
 
 def _load_balancer(policy: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -197,28 +322,27 @@ def _load_balancer(policy: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     limits = []
     if balancer.get("consistentHash"):
         limits.append("consistentHash: which endpoint a request gets depends on its hash key")
-    setting = balancer.get("localityLbSetting") or {}
-    if setting.get("distribute"):
-        limits.append("localityLbSetting.distribute: locality weights")
     simple = str(balancer.get("simple") or "LEAST_REQUEST")
     if simple == "PASSTHROUGH":
         limits.append("loadBalancer PASSTHROUGH: the original address is used")
     return LB.get(simple, "LEAST_REQUEST"), tuple(limits)
 
 
-def _endpoint(place: Place, service: KnownService, port: Port, member: Member, *, priority: int, weight: int) -> Endpoint:
-    if member.gateway:
-        authority = service.alias if service.global_members and not service.global_host else service.host
+def _endpoint(place: Place, service: KnownService, port: Port, host: _Host, *, priority: int) -> Endpoint:
+    member = host.member
+    if host.gateway:
+        authority = service.alias if service.global_members and service.alias and not service.global_host else service.host
         return Endpoint(
-            address=f"{member.network}/eastwest",
+            address=f"{host.network}/eastwest" if member.gateway else f"{host.network}/eastwest/{host.cluster}",
             workload=member.uid,
             via=Via.GATEWAY,
-            network=member.network,
-            cluster=member.cluster,
+            network=host.network,
+            cluster=host.cluster,
             authority=f"{authority}:{port.number}",
             source=place.source,
-            weight=weight,
+            weight=host.weight,
             priority=priority,
+            locality=host.locality,
             why=member.facts,
         )
     pod = member.pod
@@ -226,11 +350,11 @@ def _endpoint(place: Place, service: KnownService, port: Port, member: Member, *
         address=f"{pod.ip}:{target_port(port, pod)}",
         workload=pod.uid,
         via=VIA.get(member.capture or "", Via.DIRECT),
-        network=member.network,
-        cluster=member.cluster,
-        healthy=pod.ready,
-        weight=weight,
+        network=host.network,
+        cluster=host.cluster,
+        healthy=pod.ready or _publishes_unready(service),
+        weight=host.weight,
         priority=priority,
-        locality=Locality(pod.region, pod.zone),
+        locality=host.locality,
         why=member.facts,
     )

@@ -3,13 +3,14 @@ told about services derives from these."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from meshsim.controlplane.binding import Binding
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.pods import Pod
 from meshsim.model.facts import Fact
 from meshsim.tables.service import LoadBalancing
+from meshsim.tables.workload import NamespacedHostname, NetworkAddress
 
 HTTP: Final = frozenset({"http", "http2", "h2c", "grpc", "grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws"})
 TCP_LIKE: Final = frozenset({"tcp", "tls", "https", "mongo", "mysql", "redis", "udp", "kubernetes.io/wss", "hbone"})
@@ -77,6 +78,13 @@ class Member:
     contested: str = ""
     capture: str | None = None
     """Who takes its traffic in: `ambient`, `sidecar`, `none`, or None where nobody said."""
+    through: tuple[str, ...] = ()
+    """For a pod of another network at an Envoy: the clusters whose east-west gateways stand in for it."""
+    always_ready: bool = False
+    """A coalesced entry counts as healthy whatever its pods are (istio multicluster.go:315)."""
+    region: str = ""
+    zone: str = ""
+    """Where a gateway's entry is; a pod knows its own."""
     facts: tuple[Fact, ...] = ()
 
     @property
@@ -85,7 +93,7 @@ class Member:
 
     @property
     def ready(self) -> bool:
-        return any(pod.ready for pod in self.pods)
+        return self.always_ready or any(pod.ready for pod in self.pods)
 
 
 @final
@@ -106,6 +114,8 @@ class KnownService:
     origin: Manifest
     ports: tuple[Port, ...]
     vip: str
+    vips: tuple[NetworkAddress, ...] = ()
+    """The addresses on all networks, where they are more than `vip` on this cluster's."""
     global_host: bool = False
     global_members: bool = False
     alias: str = ""
@@ -128,6 +138,34 @@ class KnownService:
         if number is None:
             return self.ports[0] if len(self.ports) == 1 else None
         return next((port for port in self.ports if port.number == number), None)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownWaypoint:
+    """A waypoint's own Service as one cluster knows it: where ztunnels and gateways find the waypoint's pods."""
+
+    name: str
+    namespace: str
+    host: str
+    vips: tuple[NetworkAddress, ...] = ()
+    own: bool = True
+    """Whether this cluster has the waypoint itself."""
+    members: tuple[Member, ...] = ()
+
+    @property
+    def key(self) -> NamespacedHostname:
+        return NamespacedHostname(self.namespace, self.host)
+
+
+class Federation(Protocol):
+    """How clusters learn of each other's services: one for each way that a dialect has."""
+
+    def known(self, name: str) -> tuple[KnownService, ...]:
+        """Every service that cluster `name` knows."""
+
+    def waypoints(self, name: str) -> tuple[KnownWaypoint, ...]:
+        """Every waypoint that proxies of cluster `name` can be sent to."""
 
 
 def target_port(port: Port, pod: Pod) -> int:

@@ -1,64 +1,155 @@
-"""Which endpoints an Envoy prefers: priorities from distributions and DestinationRules
+"""Which endpoints an Envoy prefers: the priorities and locality weights that istiod computes
 (istio pilot/pkg/networking/core/loadbalancer/loadbalancer.go:250)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from meshsim.tables.service import Scope
+from meshsim.tables.workload import Locality
 
-NETWORK = "topology.istio.io/network"
-REGION = "topology.kubernetes.io/region"
-ZONE = "topology.kubernetes.io/zone"
-SUBZONE = "topology.istio.io/subzone"
-NODE = "kubernetes.io/hostname"
+NETWORK: Final = "topology.istio.io/network"
+CLUSTER: Final = "topology.istio.io/cluster"
+REGION: Final = "topology.kubernetes.io/region"
+ZONE: Final = "topology.kubernetes.io/zone"
+SUBZONE: Final = "topology.istio.io/subzone"
+NODE: Final = "kubernetes.io/hostname"
 LABEL_OF_SCOPE: Final = {
     Scope.NETWORK: NETWORK,
+    Scope.CLUSTER: CLUSTER,
     Scope.REGION: REGION,
     Scope.ZONE: ZONE,
     Scope.SUBZONE: SUBZONE,
     Scope.NODE: NODE,
 }
+_IMPLIED: Final = {"network": NETWORK, "cluster": CLUSTER}
+_PARTS: Final = {REGION: "region", ZONE: "zone", SUBZONE: "subzone"}
+_RANKS: Final = 5
+"""A region rank is 0 to 4, so that five times a label rank keeps the labels' order (loadbalancer.go:250)."""
 
 
-def label_ranks(
-    endpoints: Sequence[Mapping[str, str]], priority: Sequence[str], proxy: Mapping[str, str]
-) -> tuple[int, ...]:
-    """Each endpoint's priority from a `failoverPriority` list of label keys (or `key=value`), compacted from 0.
+def priorities(
+    endpoints: Sequence[Mapping[str, Any]],
+    setting: Mapping[str, Any] | None,
+    proxy_locality: str | Mapping[str, Any],
+    *,
+    proxy_labels: Mapping[str, str] | None = None,
+    failover: bool = True,
+) -> list[int | None]:
+    """The Envoy priority that Istio gives each endpoint; None for one that `distribute` leaves out.
 
-    The rank is the number of labels from the first mismatch on; where the first label is the network and it
-    mismatches, all labels count once more and the rest still ranks (loadbalancer.go priorityLabelOverrides).
+    An endpoint has `locality` (`region/zone/subzone` or a mapping) and optionally `labels` (without them, those that
+    follow from its locality), `network` and `cluster`, which stand for the topology labels of the same names.
+    `setting` is a localityLbSetting (None or `enabled: false`: no priorities). `proxy_locality` may be a mapping that
+    also holds the proxy's `labels`, `network` and `cluster`. `failover` says whether failover is active at all:
+    outlier detection is set, or trafficDistribution forces it.
+
+    >>> priorities([{"locality": "us/a"}, {"locality": "us/b"}, {"locality": "eu/c"}], {}, "us/a")
+    [0, 1, 2]
     """
-    return compacted(tuple(_rank(endpoint, priority, proxy) for endpoint in endpoints))
+    localities = [locality_of(endpoint.get("locality")) for endpoint in endpoints]
+    proxy = proxy_locality if isinstance(proxy_locality, Mapping) else {"locality": proxy_locality}
+    own = locality_of(proxy.get("locality", proxy))
+    if setting is None or setting.get("enabled") is False:
+        return [0] * len(endpoints)
+    if setting.get("distribute"):
+        weights = distribute(localities, setting, own)
+        return [0 if weights is None or locality in weights else None for locality in localities]
+    if not failover:
+        return [0] * len(endpoints)
+    ranks = [0] * len(endpoints)
+    names = setting.get("failoverPriority") or ()
+    labels = {**_labels(proxy, own), **(proxy_labels or {})}
+    if names and labels:
+        found = [label_rank(_labels(e, at), labels, names) for e, at in zip(endpoints, localities, strict=True)]
+        ranks = compacted(found)
+    regions = setting.get("failover") or ()
+    if not names or regions:
+        ranks = [
+            rank * _RANKS + _locality_rank(own, at, regions) for rank, at in zip(ranks, localities, strict=True)
+        ]
+    return list(compacted(ranks))
 
 
-def _rank(endpoint: Mapping[str, str], priority: Sequence[str], proxy: Mapping[str, str]) -> int:
-    rank, rest = 0, list(priority)
-    if rest and rest[0] == NETWORK and endpoint.get(NETWORK, "") != proxy.get(NETWORK, ""):
-        rank, rest = len(priority), rest[1:]
-    for index, label in enumerate(rest):
-        key, _, wanted = label.partition("=")
-        if endpoint.get(key, "") != (wanted or proxy.get(key, "")):
-            return rank + len(rest) - index
-    return rank
+def label_rank(labels: Mapping[str, str], proxy: Mapping[str, str], names: Sequence[str]) -> int:
+    """The rank of an endpoint under failoverPriority: labels left at the first mismatch, 0 where all match.
+
+    `name=value` compares with that value instead of the proxy's. A mismatch of a leading network label counts for
+    as many as all labels together, and the others still rank (loadbalancer.go priorityLabelOverrides).
+    """
+    offset = 0
+    for index, name in enumerate(names):
+        key, given, value = str(name).partition("=")
+        if (value if given else proxy.get(key, "")) == labels.get(key, ""):
+            continue
+        if index == 0 and key == NETWORK:
+            offset = len(names)
+            continue
+        return offset + len(names) - index
+    return offset
 
 
-def region_ranks(
-    endpoints: Sequence[Mapping[str, str]], failover: Sequence[Mapping[str, Any]], proxy: Mapping[str, str]
-) -> tuple[int, ...]:
-    """Default locality ranks: same subzone, zone, region, failover target, elsewhere; compacted from 0."""
-    target = next((str(f.get("to")) for f in failover if f.get("from") == proxy.get(REGION, "")), "")
-    ranks = []
-    for endpoint in endpoints:
-        if endpoint.get(REGION, "") != proxy.get(REGION, ""):
-            ranks.append(3 if not failover or endpoint.get(REGION, "") == target else 4)
-        elif endpoint.get(ZONE, "") != proxy.get(ZONE, ""):
-            ranks.append(2)
-        else:
-            ranks.append(0 if endpoint.get(SUBZONE, "") == proxy.get(SUBZONE, "") else 1)
-    return compacted(tuple(ranks))
+def distribute(
+    localities: Iterable[Locality],
+    setting: Mapping[str, Any],
+    proxy: Locality,
+    weights: Sequence[int] | None = None,
+) -> dict[Locality, int] | None:
+    """Locality weights under `distribute`: the first `from` that matches the proxy; None where none does.
+
+    `localities` has one entry for each endpoint, `weights` their weights (1 by default). A wildcard's weight is
+    divided over the localities it matches in proportion to their endpoints, rounded up, and those that nothing
+    matches are left out.
+    """
+    entry = next((e for e in setting.get("distribute") or () if _matches(proxy, str(e.get("from", "")))), None)
+    if entry is None:
+        return None
+    counts: dict[Locality, int] = {}
+    for index, locality in enumerate(localities):
+        counts[locality] = counts.get(locality, 0) + (weights[index] if weights is not None else 1)
+    found: dict[Locality, int] = {}
+    for pattern, weight in (entry.get("to") or {}).items():
+        matched = [at for at in counts if at not in found and _matches(at, str(pattern))]
+        total = sum(counts[at] for at in matched)
+        found.update({at: -(-counts[at] * int(weight) // total) for at in matched})
+    return {at: weight for at, weight in found.items() if weight}
 
 
-def compacted(ranks: tuple[int, ...]) -> tuple[int, ...]:
+def compacted(ranks: Sequence[int]) -> list[int]:
     """Ranks as consecutive priorities from 0."""
     order = {rank: index for index, rank in enumerate(sorted(set(ranks)))}
-    return tuple(order[rank] for rank in ranks)
+    return [order[rank] for rank in ranks]
+
+
+def locality_of(value: Any) -> Locality:
+    """A locality from `region/zone/subzone`, a mapping of the parts, or itself."""
+    if isinstance(value, Locality):
+        return value
+    if isinstance(value, Mapping):
+        return Locality(*(str(value.get(part) or "") for part in ("region", "zone", "subzone")))
+    return Locality(*(*str(value or "").split("/"), "", "", "")[:3])
+
+
+def _locality_rank(proxy: Locality, endpoint: Locality, regions: Sequence[Mapping[str, Any]]) -> int:
+    if proxy.region == endpoint.region:
+        if proxy.zone != endpoint.zone:
+            return 2
+        return 0 if proxy.subzone == endpoint.subzone else 1
+    to = next((str(entry.get("to", "")) for entry in regions if entry.get("from") == proxy.region), None)
+    return 3 if to is None or endpoint.region == to else 4
+
+
+def _matches(locality: Locality, pattern: str) -> bool:
+    region, zone, subzone = (*pattern.split("/"), "", "", "")[:3]
+    return (
+        region in {"*", locality.region} and zone in {"", "*", locality.zone} and subzone in {"", "*", locality.subzone}
+    )
+
+
+def _labels(row: Mapping[str, Any], locality: Locality) -> dict[str, str]:
+    """Labels as failoverPriority sees them. Network and cluster are always labels; region, zone and subzone follow
+    from the locality only where no labels are given: a gateway's endpoint has a locality and no labels for it."""
+    given = row.get("labels")
+    implied = {name: str(row.get(part) or "") for part, name in _IMPLIED.items()}
+    if given is None:
+        implied |= {name: getattr(locality, part) for name, part in _PARTS.items()}
+    return {name: value for name, value in implied.items() if value} | dict(given or {})

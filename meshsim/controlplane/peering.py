@@ -5,100 +5,184 @@ another network (`autogen.*`, reached through that network's gateway), and one p
 (`autogenflat.*`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import final
 
 from meshsim.controlplane.binding import bind
+from meshsim.controlplane.components import waypoints
 from meshsim.controlplane.distribution import distribution, load_balancing
 from meshsim.controlplane.ingress_label import ingress_use_waypoint
-from meshsim.controlplane.known import KnownService, Member, ports_of
+from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, ports_of
+from meshsim.controlplane.members import local_members, pod_member
 from meshsim.controlplane.propagation import FLAG, common, propagated
 from meshsim.controlplane.registry import Registry
-from meshsim.controlplane.scope import scope, segment, shared, taken_over
+from meshsim.controlplane.scope import Segment, scope, segment, shared, taken_over
 from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.health import reachable
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import capture
-from meshsim.model.facts import Facts
+from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import fqdn
 
-
-def known_services(registry: Registry, name: str) -> tuple[KnownService, ...]:
-    """Every service that cluster `name` knows: its own under their local hosts, the global ones under theirs."""
-    here = registry.cluster(name)
-    found = list(_local(registry, here))
-    found.extend(_global(registry, here))
-    return tuple(found)
+REMOTE_CLASS = "istio-remote"
 
 
-def _local(registry: Registry, here: Cluster) -> Iterator[KnownService]:
-    """The local hosts: this cluster's own Services, and those that a peer's takeover brings in."""
-    own = {(s.namespace, s.name): s for s in here.of("Service") if s.get("spec", "type") != "ExternalName"}
-    takeovers = _takeovers(registry, here)
-    shared_keys = {(namespace, name) for namespace, name, _, _ in _shared_services(registry, here)}
-    for key in sorted(own.keys() | takeovers.keys()):
-        namespace, name = key
-        service = own.get(key)
-        facts = Facts()
-        taken = key in takeovers
-        if taken:
-            facts.take(takeovers[key][1].read())
-        members = tuple(_own_members(registry, here, service)) if service is not None else ()
-        l7_members = members
-        everyone = tuple(_members(registry, here, namespace, name, facts)) if key in shared_keys else ()
-        if taken:
-            members = everyone
-        origin = service if service is not None else takeovers[key][0]
-        spread = Facts()
-        chosen = distribution(
-            here, service, namespace, here.dialect.value("global.distribution") if taken else "", spread
+@final
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One cluster's Service and whether it shares it, with what was read to know."""
+
+    service: Manifest
+    shared: bool
+    facts: tuple[Fact, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A service that at least one visible cluster shares: who does, and what was read."""
+
+    namespace: str
+    name: str
+    host: str
+    holders: tuple[tuple[Cluster, Manifest], ...]
+    facts: tuple[Fact, ...]
+
+
+Key = tuple[str, str]
+
+
+@final
+class Peering:
+    """Who shares what with whom, each cluster's offers and each watcher's view of them computed once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._offers: dict[str, Mapping[Key, _Offer]] = {}
+        self._segments: dict[str, Segment] = {}
+
+    def known(self, name: str) -> tuple[KnownService, ...]:
+        """Every service that cluster `name` knows: its own under their local hosts, the global ones under theirs."""
+        here = self.registry.cluster(name)
+        common_services = self._shared_services(here)
+        vips = self.registry.entry_vips(entry.host for entry in common_services.values())
+        found = list(self._local(here, common_services, vips))
+        found.extend(self._global(here, entry, vips) for entry in common_services.values())
+        return tuple(found)
+
+    def waypoints(self, name: str) -> tuple[KnownWaypoint, ...]:
+        """This cluster's waypoints, and those of flat peers under generated names (Solo docs, Argo Rollouts guide:
+        flat network considerations)."""
+        here = self.registry.cluster(name)
+        flat = (p for p in self.registry.mesh.peers(name) if p.network.value == here.network.value)
+        return tuple(
+            KnownWaypoint(
+                name=waypoint.name,
+                namespace=waypoint.namespace,
+                host=waypoint_host(here, waypoint.cluster, waypoint.namespace, waypoint.name),
+                own=waypoint.cluster == name,
+                members=tuple(pod_member(owner, pod) for pod in waypoint.pods),
+            )
+            for owner in (here, *flat)
+            for waypoint in waypoints(self.registry, owner)
         )
-        balancing = load_balancing(here, service, chosen, spread)
-        ingress = Facts()
-        vip = registry.cluster_ips.get((here.name, namespace, name), "")
-        if service is None:
-            vip = registry.entry_vip(_hosts(registry, here), _global_host(here, namespace, name))
-        yield KnownService(
-            host=fqdn(name, namespace),
-            name=name,
-            namespace=namespace,
-            service=service,
-            origin=origin,
-            ports=ports_of(origin),
-            vip=vip,
-            global_members=taken,
-            alias=_global_host(here, namespace, name),
-            binding=bind(here, service, namespace),
-            distribution=chosen,
-            load_balancing=balancing,
-            balancing_facts=spread.read(),
-            ingress_use_waypoint=ingress_use_waypoint(here, service, namespace, ingress),
-            ingress_facts=ingress.read(),
-            members=members,
-            l7_members=l7_members,
-            flat_members=tuple(m for m in everyone if not m.gateway and m.cluster != here.name),
-            identity_facts=facts.read(),
-        )
 
+    def _segment(self, cluster: Cluster) -> Segment:
+        if cluster.name not in self._segments:
+            self._segments[cluster.name] = segment(cluster, Facts())
+        return self._segments[cluster.name]
 
-def _global(registry: Registry, here: Cluster) -> Iterator[KnownService]:
-    """The generated ServiceEntries `<svc>.<ns>.<domain>` of this cluster."""
-    hosts = _hosts(registry, here)
-    for namespace, name, holders, facts in _shared_services(registry, here):
-        host = _global_host(here, namespace, name)
+    def _offered(self, cluster: Cluster) -> Mapping[Key, _Offer]:
+        if cluster.name not in self._offers:
+            found: dict[Key, _Offer] = {}
+            for service in cluster.of("Service"):
+                if service.get("spec", "type") == "ExternalName":
+                    continue
+                facts = Facts()
+                is_shared = shared(scope(cluster, service, facts))
+                found[service.namespace, service.name] = _Offer(service, is_shared, facts.read())
+            self._offers[cluster.name] = found
+        return self._offers[cluster.name]
+
+    def _shared_services(self, here: Cluster) -> Mapping[Key, _Shared]:
+        """What any visible cluster of the same segment shares, sorted by name; own cluster first among the holders."""
+        mine = self._segment(here)
+        holders: dict[Key, list[tuple[Cluster, Manifest]]] = {}
+        facts: dict[Key, Facts] = {}
+        for cluster in self.registry.mesh.visible(here.name):
+            same = self._segment(cluster).name == mine.name
+            for key, offer in self._offered(cluster).items():
+                facts.setdefault(key, Facts()).take(offer.facts)
+                if offer.shared and same:
+                    holders.setdefault(key, []).append((cluster, offer.service))
+        return {
+            key: _Shared(*key, f"{key[1]}.{key[0]}.{mine.domain}", tuple(holders[key]), facts[key].read())
+            for key in sorted(holders)
+        }
+
+    def _local(
+        self, here: Cluster, common_services: Mapping[Key, _Shared], vips: Mapping[str, str]
+    ) -> Iterator[KnownService]:
+        """The local hosts: this cluster's own Services, and those that a peer's takeover brings in."""
+        own = {key: offer.service for key, offer in self._offered(here).items()}
+        takeovers = _takeovers(here, common_services)
+        domain = self._segment(here).domain
+        for key in sorted(own.keys() | takeovers.keys()):
+            namespace, name = key
+            service = own.get(key)
+            facts, spread, ingress = Facts(), Facts(), Facts()
+            taken = key in takeovers
+            if taken:
+                facts.take(takeovers[key][1].read())
+            l7_members = tuple(local_members(self.registry, here, service))
+            everyone = tuple(self._members(here, namespace, name, facts)) if key in common_services else ()
+            origin = service if service is not None else takeovers[key][0]
+            default = here.dialect.value("global.distribution") if taken else ""
+            chosen = distribution(here, service, namespace, default, spread)
+            balancing = load_balancing(here, service, chosen, spread)
+            vip = self.registry.cluster_ips.get((here.name, namespace, name), "")
+            if service is None:
+                vip = vips[common_services[key].host]
+            yield KnownService(
+                host=fqdn(name, namespace),
+                name=name,
+                namespace=namespace,
+                service=service,
+                origin=origin,
+                ports=ports_of(origin),
+                vip=vip,
+                global_members=taken,
+                alias=f"{name}.{namespace}.{domain}",
+                binding=bind(here, service, namespace),
+                distribution=chosen,
+                load_balancing=balancing,
+                balancing_facts=spread.read(),
+                ingress_use_waypoint=ingress_use_waypoint(here, service, namespace, ingress),
+                ingress_facts=ingress.read(),
+                members=everyone if taken else l7_members,
+                l7_members=l7_members,
+                flat_members=tuple(m for m in everyone if not m.gateway and m.cluster != here.name),
+                identity_facts=facts.read(),
+            )
+
+    def _global(self, here: Cluster, entry: _Shared, vips: Mapping[str, str]) -> KnownService:
+        """A generated ServiceEntry `<svc>.<ns>.<domain>` of this cluster."""
+        namespace, name = entry.namespace, entry.name
         service = here.get("Service", namespace, name)
-        origin = service if service is not None else holders[0][1]
-        spread, ingress = Facts(), Facts()
-        asked = service if service is not None else holders[0][1]
-        asking = here if service is not None else holders[0][0]
+        asking, asked = (here, service) if service is not None else entry.holders[0]
+        facts, spread, ingress = Facts(), Facts(), Facts()
+        facts.take(entry.facts)
         chosen = distribution(asking, asked, namespace, here.dialect.value("global.distribution"), spread)
-        members = tuple(_members(registry, here, namespace, name, facts))
-        yield KnownService(
-            host=host,
+        members = tuple(self._members(here, namespace, name, facts))
+        return KnownService(
+            host=entry.host,
             name=name,
             namespace=namespace,
             service=service,
-            origin=origin,
-            ports=ports_of(origin),
-            vip=registry.entry_vip(hosts, host),
+            origin=asked,
+            ports=ports_of(asked),
+            vip=vips[entry.host],
             global_host=True,
             global_members=True,
             alias=fqdn(name, namespace),
@@ -106,87 +190,49 @@ def _global(registry: Registry, here: Cluster) -> Iterator[KnownService]:
             distribution=chosen,
             load_balancing=load_balancing(asking, asked, chosen, spread),
             balancing_facts=spread.read(),
-            ingress_use_waypoint=ingress_use_waypoint(here, service, namespace, ingress)
-            if service is not None
-            else ingress_use_waypoint(holders[0][0], holders[0][1], namespace, ingress),
+            ingress_use_waypoint=ingress_use_waypoint(asking, asked, namespace, ingress),
             ingress_facts=ingress.read(),
             members=members,
             l7_members=members,
             identity_facts=facts.read(),
         )
 
-
-def _global_host(here: Cluster, namespace: str, name: str) -> str:
-    return f"{name}.{namespace}.{segment(here, Facts()).domain}"
-
-
-def _hosts(registry: Registry, here: Cluster) -> tuple[str, ...]:
-    """The global hosts of a cluster, sorted: their order gives the addresses."""
-    return tuple(sorted(_global_host(here, ns, name) for ns, name, _, _ in _shared_services(registry, here)))
-
-
-def _shared_services(
-    registry: Registry, here: Cluster
-) -> Iterator[tuple[str, str, list[tuple[Cluster, Manifest]], Facts]]:
-    """(namespace, name, the visible clusters that share it, what was read), sorted. Own cluster first."""
-    found: dict[tuple[str, str], tuple[list[tuple[Cluster, Manifest]], Facts]] = {}
-    mine = segment(here, Facts())
-    for cluster in registry.mesh.visible(here.name):
-        theirs = segment(cluster, Facts())
-        for service in cluster.of("Service"):
-            if service.get("spec", "type") == "ExternalName":
+    def _members(self, here: Cluster, namespace: str, name: str, facts: Facts) -> Iterator[Member]:
+        """The endpoints of a global service as `here` sees them. A cluster contributes only where it shares the
+        service (Solo docs, Argo Rollouts guide: "also marks its local service")."""
+        mine = self._segment(here)
+        for cluster in self.registry.mesh.visible(here.name):
+            offer = self._offered(cluster).get((namespace, name))
+            if offer is None:
                 continue
-            holders, facts = found.setdefault((service.namespace, service.name), ([], Facts()))
-            if shared(scope(cluster, service, facts)) and theirs.name == mine.name:
-                holders.append((cluster, service))
-    for (namespace, name), (holders, facts) in sorted(found.items(), key=lambda item: item[0]):
-        if holders:
-            yield namespace, name, holders, facts
+            facts.take(offer.facts)
+            if not offer.shared or self._segment(cluster).name != mine.name:
+                continue
+            if cluster.name == here.name:
+                yield from local_members(self.registry, here, offer.service)
+            elif reachable(self.registry.mesh.down, here.name, cluster.name):
+                yield from _peered(self.registry, here, cluster, offer.service)
 
 
-def _takeovers(registry: Registry, here: Cluster) -> dict[tuple[str, str], tuple[Manifest, Facts]]:
+def waypoint_host(here: Cluster, owner: str, namespace: str, name: str) -> str:
+    """A waypoint's Service host; a flat peer's waypoint is known under a generated name."""
+    return fqdn(name, namespace) if owner == here.name else f"{name}.{owner}.autogen"
+
+
+def _takeovers(here: Cluster, common_services: Mapping[Key, _Shared]) -> dict[Key, tuple[Manifest, Facts]]:
     """Services whose local host is answered from the global endpoints here: this cluster's own label where it has
     the Service, else any peer's (solo workshops 016)."""
-    found: dict[tuple[str, str], tuple[Manifest, Facts]] = {}
-    for namespace, name, holders, _ in _shared_services(registry, here):
-        own = here.get("Service", namespace, name)
-        for cluster, service in holders:
+    found: dict[Key, tuple[Manifest, Facts]] = {}
+    for key, entry in common_services.items():
+        own = here.get("Service", *key)
+        for cluster, service in entry.holders:
             if own is not None and cluster.name != here.name:
                 continue
             facts = Facts()
             if taken_over(cluster, service, facts):
-                found[namespace, name] = (service, facts)
+                found[key] = (service, facts)
                 break
     return found
-
-
-def _own_members(registry: Registry, here: Cluster, service: Manifest | None) -> Iterator[Member]:
-    if service is None:
-        return
-    for pod in registry.selected(here.name, service):
-        facts = Facts()
-        yield Member(
-            uid=pod.uid,
-            cluster=here.name,
-            network=here.network.value,
-            pods=(pod,),
-            labels=pod.labels,
-            capture=capture(here, pod, facts),
-        )
-
-
-def _members(registry: Registry, here: Cluster, namespace: str, name: str, facts: Facts) -> Iterator[Member]:
-    """The endpoints of a global service as `here` sees them. A cluster contributes only where it shares the
-    service (Solo docs, Argo Rollouts guide: "also marks its local service")."""
-    mine = segment(here, Facts())
-    for cluster in registry.mesh.visible(here.name):
-        service = cluster.get("Service", namespace, name)
-        if service is None or not shared(scope(cluster, service, facts)) or segment(cluster, Facts()).name != mine.name:
-            continue
-        if cluster.name == here.name:
-            yield from _own_members(registry, here, service)
-        elif f"link:{here.name}/{cluster.name}" not in registry.mesh.down:
-            yield from _peered(registry, here, cluster, service)
 
 
 def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest) -> Iterator[Member]:
@@ -220,6 +266,7 @@ def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest)
         question = _question(here, peer)
     elif any(labels != possible[0] for labels in possible):
         question = "the aggregated entry stands for pods with different labels"
+    region, zone = _peer_locality(here, peer)
     yield Member(
         uid=f"{here.name}//WorkloadEntry/istio-system/autogen.{peer.name}.{service.namespace}.{service.name}",
         cluster=peer.name,
@@ -230,9 +277,21 @@ def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest)
         labels_propagated=any(possible),
         possible=tuple(possible),
         contested=question,
+        region=region,
+        zone=zone,
         facts=facts.read(),
     )
 
 
 def _question(here: Cluster, peer: Cluster) -> str:
     return f"{FLAG} differs between {here.name} and {peer.name}, and no source says whose counts"
+
+
+def _peer_locality(here: Cluster, peer: Cluster) -> tuple[str, str]:
+    """A peer's aggregated entries take region and zone from the labels of its `istio-remote` Gateway; without
+    labels there is none (solo workshops 006, istio-ambient-az-aware-routing)."""
+    for gateway in here.of("Gateway"):
+        if gateway.get("spec", "gatewayClassName") == REMOTE_CLASS and peer.name in gateway.name:
+            labels = gateway.labels
+            return labels.get("topology.kubernetes.io/region", ""), labels.get("topology.kubernetes.io/zone", "")
+    return "", ""

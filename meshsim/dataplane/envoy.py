@@ -58,6 +58,9 @@ def through(walk: Walk, ident: str, locality: Locality, address: str, share: Fra
         return undecided(ident, share, UNMODELLED, code="MS901", question="; ".join(route.unmodelled), facts=route.why)
     if route.direct_response is not None:
         return _answered(proxy, chain, route, route.direct_response, share)
+    if not any(weighted.weight for weighted in route.clusters):
+        question = f"{_named(route)} has no destination of positive weight: Envoy refuses it and keeps what it had before"
+        return undecided(ident, share, UNMODELLED, code="MS901", question=question, facts=route.why)
     return tuple(step for weighted in _shares(route, share) for step in _backend(walk, proxy, chain, route, *weighted))
 
 

@@ -1,13 +1,13 @@
 """How Envoy spreads a cluster's traffic: priorities, health, panic, locality weights, endpoint weights.
 
-Istio assigns the priorities (pilot/pkg/networking/core/loadbalancer), Envoy turns health into whole percents of
-load for each of them (load_balancer_impl.cc; measured in ENVOY-LAB §2.6) and draws a host inside the one picked.
+The control plane assigns the priorities; Envoy turns health into whole percents of load for each of them
+(load_balancer_impl.cc; measured in ENVOY-LAB §2.6) and draws a host inside the one picked.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, final
+from typing import final
 
 from meshsim.model.rule import rule
 from meshsim.model.shares import ONE, ZERO, normalised
@@ -15,12 +15,6 @@ from meshsim.tables.envoy import Cluster, Endpoint
 from meshsim.tables.workload import Locality
 
 OVERPROVISION = 140
-NETWORK_LABEL = "topology.istio.io/network"
-_LOCALITY_LABELS = {
-    "topology.kubernetes.io/region": "region",
-    "topology.kubernetes.io/zone": "zone",
-    "topology.istio.io/subzone": "subzone",
-}
 _WHOLE = 100
 
 PRIORITY_LOAD = rule(
@@ -154,124 +148,3 @@ def _health(endpoints: Sequence[Endpoint]) -> tuple[int, int]:
 def _drawn(hosts: Sequence[Endpoint], share: Fraction, policy: str) -> list[tuple[Fraction, Endpoint]]:
     weights = normalised({i: 1 if policy == "RANDOM" else host.weight for i, host in enumerate(hosts)})
     return [(share * weights.get(i, ZERO), host) for i, host in enumerate(hosts)]
-
-
-def priorities(
-    endpoints: Sequence[Mapping[str, Any]],
-    setting: Mapping[str, Any] | None,
-    proxy_locality: str | Mapping[str, Any],
-    *,
-    proxy_labels: Mapping[str, str] | None = None,
-    failover: bool = True,
-) -> list[int | None]:
-    """The Envoy priority that Istio gives each endpoint; None for one that `distribute` leaves out.
-
-    An endpoint has `locality` (`region/zone/subzone` or a mapping) and optionally `labels` (without them, those that
-    follow from its locality), `network` and `cluster`, which stand for the topology labels of the same names. `setting` is a localityLbSetting (None or
-    `enabled: false`: no priorities). `proxy_locality` may be a mapping that also holds the proxy's `labels`,
-    `network` and `cluster`. `failover` says whether failover is active at all: outlier detection is set, or
-    trafficDistribution forces it (istio.md §5.6).
-
-    >>> priorities([{"locality": "us/a"}, {"locality": "us/b"}, {"locality": "eu/c"}], {}, "us/a")
-    [0, 1, 2]
-    """
-    localities = [_locality(endpoint.get("locality")) for endpoint in endpoints]
-    proxy = proxy_locality if isinstance(proxy_locality, Mapping) else {"locality": proxy_locality}
-    own = _locality(proxy.get("locality", proxy))
-    if setting is None or setting.get("enabled") is False:
-        return [0] * len(endpoints)
-    if setting.get("distribute"):
-        weights = distribute(localities, setting, own)
-        return [0 if weights is None or locality in weights else None for locality in localities]
-    if not failover:
-        return [0] * len(endpoints)
-    ranks = [0] * len(endpoints)
-    names = setting.get("failoverPriority") or ()
-    labels = {**_labels(proxy, own), **(proxy_labels or {})}
-    if names and labels:
-        ranks = _compact(
-            [label_rank(_labels(e, at), labels, names) for e, at in zip(endpoints, localities, strict=True)]
-        )
-    regions = setting.get("failover") or ()
-    if not names or regions:
-        ranks = [rank * 5 + _locality_rank(own, at, regions) for rank, at in zip(ranks, localities, strict=True)]
-    return list(_compact(ranks))
-
-
-def label_rank(labels: Mapping[str, str], proxy: Mapping[str, str], names: Sequence[str]) -> int:
-    """The rank of an endpoint under failoverPriority: labels left at the first mismatch, 0 where all match.
-
-    `name=value` compares with that value instead of the proxy's. A mismatch of a leading network label counts for
-    as many as all labels together, and the others still rank (istio.md §5.6).
-    """
-    offset = 0
-    for index, name in enumerate(names):
-        key, given, value = name.partition("=")
-        if (value if given else proxy.get(key, "")) == labels.get(key, ""):
-            continue
-        if index == 0 and key == NETWORK_LABEL:
-            offset = len(names)
-            continue
-        return offset + len(names) - index
-    return offset
-
-
-def distribute(
-    localities: Iterable[Locality], setting: Mapping[str, Any], proxy: Locality
-) -> dict[Locality, int] | None:
-    """Locality weights under `distribute`: the first `from` that matches the proxy; None where none does.
-
-    `localities` has one entry for each endpoint (of weight 1); a wildcard's weight is divided over the localities
-    it matches in proportion to their endpoints, rounded up, and those that nothing matches are left out.
-    """
-    entry = next((e for e in setting.get("distribute") or () if _matches(proxy, str(e.get("from", "")))), None)
-    if entry is None:
-        return None
-    counts: dict[Locality, int] = {}
-    for locality in localities:
-        counts[locality] = counts.get(locality, 0) + 1
-    weights: dict[Locality, int] = {}
-    for pattern, weight in (entry.get("to") or {}).items():
-        matched = [at for at in counts if at not in weights and _matches(at, pattern)]
-        total = sum(counts[at] for at in matched)
-        weights.update({at: -(-counts[at] * int(weight) // total) for at in matched})
-    return {at: weight for at, weight in weights.items() if weight}
-
-
-def _compact(ranks: Sequence[int]) -> list[int]:
-    order = {rank: index for index, rank in enumerate(sorted(set(ranks)))}
-    return [order[rank] for rank in ranks]
-
-
-def _locality_rank(proxy: Locality, endpoint: Locality, regions: Sequence[Mapping[str, Any]]) -> int:
-    if proxy.region == endpoint.region:
-        if proxy.zone != endpoint.zone:
-            return 2
-        return 0 if proxy.subzone == endpoint.subzone else 1
-    to = next((str(entry.get("to", "")) for entry in regions if entry.get("from") == proxy.region), None)
-    return 3 if to is None or endpoint.region == to else 4
-
-
-def _matches(locality: Locality, pattern: str) -> bool:
-    region, zone, subzone = (*pattern.split("/"), "", "", "")[:3]
-    return (
-        region in {"*", locality.region} and zone in {"", "*", locality.zone} and subzone in {"", "*", locality.subzone}
-    )
-
-
-def _locality(value: Any) -> Locality:
-    if isinstance(value, Locality):
-        return value
-    if isinstance(value, Mapping):
-        return Locality(*(str(value.get(part) or "") for part in ("region", "zone", "subzone")))
-    return Locality(*(*str(value or "").split("/"), "", "", "")[:3])
-
-
-def _labels(row: Mapping[str, Any], locality: Locality) -> dict[str, str]:
-    """Labels as failoverPriority sees them. Network and cluster are always labels; region, zone and subzone follow
-    from the locality only where no labels are given: a gateway's endpoint has a locality and no labels for it."""
-    given = row.get("labels")
-    implied = {f"topology.istio.io/{part}": str(row.get(part) or "") for part in ("network", "cluster")}
-    if given is None:
-        implied |= {name: getattr(locality, part) for name, part in _LOCALITY_LABELS.items()}
-    return {name: value for name, value in implied.items() if value} | dict(given or {})

@@ -1,6 +1,7 @@
 """Changes to a Mesh: a label, a field, an object, a setting. Each gives a new Mesh; the old one stays as it was."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from meshsim.manifests.manifest import Manifest
@@ -8,6 +9,7 @@ from meshsim.mesh.mesh import Cluster, Mesh, Setting
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence
 from meshsim.model.names import ObjectKey
+from meshsim.tables.dialect import parse_dialect
 
 
 def find_object(mesh: Mesh, name: str, where: Evidence | None = None) -> tuple[Cluster, Manifest]:
@@ -71,8 +73,6 @@ def without(mesh: Mesh, name: str, evidence: Evidence) -> Mesh:
 def with_env(mesh: Mesh, cluster: str, component: str, env: Mapping[str, str], evidence: Evidence) -> Mesh:
     """istiod's (or ztunnel's) environment with values set."""
     found = mesh.clusters[cluster]
-    from dataclasses import replace  # noqa: PLC0415
-
     if component == "ztunnel":
         network = env.get("NETWORK")
         changed = replace(found, ztunnel_network=Setting(network, evidence)) if network is not None else found
@@ -80,3 +80,54 @@ def with_env(mesh: Mesh, cluster: str, component: str, env: Mapping[str, str], e
         settings = {**found.istiod, **{key: Setting(str(value), evidence) for key, value in env.items()}}
         changed = replace(found, istiod=settings)
     return mesh.fork(changed)
+
+
+def with_version(mesh: Mesh, cluster: str, component: str, version: str, where: Evidence) -> Mesh:
+    """Another version of the Argo Rollouts controller, or of istiod (the dialect's product stays)."""
+    found = mesh.clusters[cluster]
+    if component == "argo":
+        return mesh.fork(replace(found, argo=(str(version), found.argo[1])))
+    if component == "ztunnel":
+        msg = "set-version: the dialect does not tell ztunnel's version from istiod's"
+        raise InputError(msg, where=where, hint="use component: istiod")
+    product = found.dialect.product
+    return mesh.fork(replace(found, dialect=parse_dialect(f"{product}/{version}", where)))
+
+
+def applied(
+    mesh: Mesh,
+    cluster: str,
+    manifests: Iterable[Manifest],
+    last: Mapping[ObjectKey, Manifest],
+    evidence: Evidence,
+) -> Mesh:
+    """Manifests applied to a cluster: a three-way merge with what was applied `last`. A status is never applied."""
+    found = mesh.clusters[cluster]
+    changed = []
+    for manifest in manifests:
+        live = found.objects.get(manifest.key)
+        if live is None:
+            changed.append(manifest)
+            continue
+        before = last.get(manifest.key)
+        original = before.data if before is not None else {}
+        data = three_way(original, {k: v for k, v in manifest.data.items() if k != "status"}, live.data)
+        if "status" in live.data:
+            data["status"] = live.data["status"]
+        if data != live.data:
+            changed.append(live.replaced(data, evidence))
+    return mesh.fork(found.with_objects(changed)) if changed else mesh
+
+
+def three_way(original: Any, modified: Any, live: Any) -> Any:
+    """What `kubectl apply` makes of a live value: map keys that others added stay, keys that were applied before and
+    are gone are removed, lists are replaced (as in custom resources, kubernetes jsonmergepatch CreateThreeWay).
+
+    >>> three_way({"a": 1, "b": 2}, {"a": 3}, {"a": 1, "b": 2, "c": 4})
+    {'a': 3, 'c': 4}
+    """
+    if not isinstance(modified, Mapping) or not isinstance(live, Mapping):
+        return modified
+    before = original if isinstance(original, Mapping) else {}
+    kept = {key: value for key, value in live.items() if key in modified or key not in before}
+    return {**kept, **{key: three_way(before.get(key), value, live.get(key)) for key, value in modified.items()}}

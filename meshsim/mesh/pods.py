@@ -1,5 +1,6 @@
 """The pods there are: real ones from manifests, and those that ReplicaSets, Deployments and StatefulSets imply."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, final
@@ -11,6 +12,8 @@ from meshsim.model.facts import Facts
 
 HASH_LABEL = "rollouts-pod-template-hash"
 _OWNED: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+SIMULATED: Final = "pods"
+"""Where in its status a simulated ReplicaSet lists its pods: (number, whether it is ready)."""
 _POD_IPS: Final = (100 << 24) | (64 << 16)  # 100.64.0.0/11 of the shared address space (RFC 6598)
 _POD_IPS_SIZE: Final = 1 << 21
 
@@ -112,7 +115,10 @@ def _workloads(
             continue  # the Deployment speaks for it
         workload = owner[1] if owner is not None else name
         pods = _real(cluster, workload, manifest, real.pop((namespace, name), []), _age(manifest))
-        yield namespace, workload, pods or _implied(cluster, manifest, workload, _age(manifest))
+        if manifest.get("status", SIMULATED) is not None:
+            yield namespace, workload, _simulated(cluster, manifest, workload, pods)
+        else:
+            yield namespace, workload, pods or _implied(cluster, manifest, workload, _age(manifest))
     for manifest in cluster.of(*_OWNED):
         namespace, name = manifest.namespace, manifest.name
         own = real.pop((namespace, name), [])
@@ -194,11 +200,14 @@ def _is_ready(manifest: Manifest) -> bool:
     return all(c.get("status") == "True" for c in ready)
 
 
-def _implied(cluster: Cluster, manifest: Manifest, workload: str, age: int) -> list[Pod]:
+def _implied(
+    cluster: Cluster, manifest: Manifest, workload: str, age: int, count: int | None = None
+) -> list[Pod]:
     template = manifest.get("spec", "template", default={})
     spec = template.get("spec") or {}
     metadata = template.get("metadata") or {}
-    count = 1 if manifest.kind == "DaemonSet" else int(manifest.get("spec", "replicas", default=1))
+    if count is None:
+        count = 1 if manifest.kind == "DaemonSet" else int(manifest.get("spec", "replicas", default=1))
     ready = _ready_replicas(manifest, count)
     region, zone = _locality(cluster, "")
     labels = dict(metadata.get("labels") or {})
@@ -225,6 +234,34 @@ def _implied(cluster: Cluster, manifest: Manifest, workload: str, age: int) -> l
         )
         for n in range(count)
     ]
+
+
+def stand_ins(cluster: Cluster, known: set[tuple[str, str]]) -> Iterator[Pod]:
+    """One pod for each workload with a template and no pods: as a client it counts as one, and it serves nothing."""
+    for manifest in cluster.of("Deployment", "StatefulSet", "DaemonSet", "Rollout"):
+        if (manifest.namespace, manifest.name) not in known and manifest.get("spec", "template"):
+            yield replace(_implied(cluster, manifest, manifest.name, 0, 1)[0], ready=False)
+
+
+def dns_capture(pod: Pod) -> bool:
+    """Whether a sidecar answers its pod's DNS queries: unless the pod's proxy config switches it off
+    (istio pkg/bootstrap ISTIO_META_DNS_CAPTURE)."""
+    config = str(pod.annotations.get("proxy.istio.io/config", ""))
+    stated = re.search(r"ISTIO_META_DNS_CAPTURE[\"']?\s*:\s*[\"']?(\w+)", config)
+    variables = [e for c in pod.containers if c.get("name") == "istio-proxy" for e in c.get("env") or ()]
+    own = next((e.get("value") for e in variables if e.get("name") == "ISTIO_META_DNS_CAPTURE"), None)
+    value = own if own is not None else stated[1] if stated is not None else "true"
+    return str(value).lower() == "true"
+
+
+def _simulated(cluster: Cluster, manifest: Manifest, workload: str, real: list[Pod]) -> list[Pod]:
+    """The pods of a ReplicaSet that a simulated controller scales: by number, real ones where they were read."""
+    pods = manifest.get("status", SIMULATED, default=[])
+    if len(pods) == len(real) and sum(ready for _, ready in pods) == sum(pod.ready for pod in real):
+        return real
+    highest = max((number for number, _ in pods), default=-1)
+    implied = _implied(cluster, manifest, workload, _age(manifest), highest + 1)
+    return [replace(real[n] if n < len(real) else implied[n], ready=ready) for n, ready in pods]
 
 
 def _ready_replicas(manifest: Manifest, count: int) -> int:

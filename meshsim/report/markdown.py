@@ -22,6 +22,7 @@ GLYPHS: Final = {
     "undetermined": "❓",
 }
 _ACTIVE: Final = re.compile(r"([\\`*_\[\]|~#!])")
+_BAR: Final = re.compile(r"(\\*)\|")
 _FENCE: Final = re.compile(r"`+")
 
 
@@ -36,17 +37,17 @@ def escaped(text: str) -> str:
 
 
 def code(text: str) -> str:
-    r"""Text as code, also inside a table, where a bar would end the cell even there.
+    """Text as code.
 
     >>> code("a|b"), code("a`b")
-    ('`a\\|b`', '`` a`b ``')
+    ('`a|b`', '`` a`b ``')
     """
     if not text:
         return ""
     longest = max((len(ticks) for ticks in _FENCE.findall(text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""
-    return f"{fence}{space}{text.replace('|', chr(92) + '|')}{space}{fence}"
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 @final
@@ -81,8 +82,13 @@ def _joined(blocks: Iterable[str]) -> str:
 
 
 def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
+    lines = [header, ["---"] * len(header), *([_cell(text) for text in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """A cell of a table: a bar would end it even inside code, unless an odd number of backslashes stands before it."""
+    return _BAR.sub(lambda found: found[1] + ("" if len(found[1]) % 2 else "\\") + "|", text)
 
 
 def _head(view: AnswerView) -> str:

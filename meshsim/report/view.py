@@ -269,7 +269,7 @@ def _failed(check: Checked, heading: Heading) -> FailedCheck:
         place=f"{clean(heading.file)}:{check.line}" if heading.file else f"line {check.line}",
         subject=" ".join(part for part in (subject, moment) if part),
         fields=fields,
-        sentences=tuple(clean(sentence) for sentence in check.failures),
+        sentences=tuple(clean(sentence).removeprefix(f"{subject}: ") for sentence in check.failures),
     )
 
 

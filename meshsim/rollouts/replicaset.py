@@ -36,7 +36,8 @@ class ReplicaSet:
     """`replicas` is spec.replicas; `created` and `available` are its status, as the controller's cache shows it.
 
     `desired` is the desired-replicas annotation, `deadline` the scale-down-deadline in seconds, `order` the order of
-    creation. `template` is the pod template without the hash label, None where unknown.
+    creation. `template` is the pod template without the hash label, None where unknown. `broken` are the numbers of
+    pods that a fault keeps from being ready; `breaks` says that pods made from now on are broken too.
     """
 
     name: str
@@ -52,6 +53,8 @@ class ReplicaSet:
     template: Mapping[str, Any] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     pods: tuple[Pod, ...] = ()
+    broken: frozenset[int] = frozenset()
+    breaks: bool = False
 
     @property
     def fully_available(self) -> bool:
@@ -118,13 +121,19 @@ def follow_spec(
     """
     pods = tuple(pod for pod in found.pods if pod.gone_at is None or pod.gone_at > at)
     active = [pod for pod in pods if pod.stopped_at is None]
+    broken = found.broken
     if len(active) < found.replicas:
         first = 1 + max((pod.number for pod in found.pods), default=-1)
-        pods += tuple(
+        made = tuple(
             Pod(number=first + index, born=at, ready_at=at + pod_ready) for index in range(found.replicas - len(active))
         )
+        pods += made
+        broken |= {pod.number for pod in made} if found.breaks else set()
     elif len(active) > found.replicas:
-        keep = sorted(active, key=lambda pod: (pod.ready_at > at, pod.ready_at, pod.born, pod.number))[: found.replicas]
+        keep = sorted(
+            active,
+            key=lambda pod: (pod.ready_at > at or pod.number in broken, pod.ready_at, pod.born, pod.number),
+        )[: found.replicas]
         kept = {pod.number for pod in keep}
         pods = tuple(
             pod
@@ -134,8 +143,9 @@ def follow_spec(
         )
         pods = tuple(pod for pod in pods if pod.gone_at is None or pod.gone_at > at)
     active = [pod for pod in pods if pod.stopped_at is None]
-    available = sum(1 for pod in active if pod.ready_at + min_ready <= at)
-    return replace(found, pods=pods, created=len(active), available=available)
+    available = sum(1 for pod in active if pod.ready_at + min_ready <= at and pod.number not in broken)
+    broken &= {pod.number for pod in active}
+    return replace(found, pods=pods, created=len(active), available=available, broken=broken)
 
 
 def by_hash(sets: Iterable[ReplicaSet], wanted: str) -> ReplicaSet | None:

@@ -14,6 +14,7 @@ from meshsim.model.errors import InputError, MeshsimError
 from meshsim.model.evidence import Source
 from meshsim.scenario import references
 from meshsim.scenario.complaints import complaints
+from meshsim.scenario.entries import misfits
 from meshsim.scenario.load import ReadCluster, check_cluster_name, raise_all
 from meshsim.scenario.notation import Unfit, did_you_mean, lag
 from meshsim.scenario.scenario import (
@@ -33,7 +34,7 @@ from meshsim.scenario.scenario import (
     Traffic,
 )
 from meshsim.scenario.schema import validated
-from meshsim.scenario.verbs import COMMON, VERBS, keys_of
+from meshsim.scenario.verbs import COMMON
 
 
 def scenario(document: Located, base: str, read: ReadCluster) -> Scenario:
@@ -205,7 +206,8 @@ class _Builder:
     def _entry(self, index: int, entry: Mapping[str, Any]) -> Entry:
         at: Path = ("timeline", index)
         stated = self.document.value["timeline"][index]
-        self._entry_keys(entry, stated, at)
+        for wrong in misfits(entry, stated):
+            self._wrong((*at, *wrong.path), wrong.message, wrong.hint, key=wrong.key)
         args = {key: value for key, value in entry.items() if key not in COMMON}
         for key, check in _REFERENCES.items():
             if isinstance(args.get(key), str):
@@ -230,49 +232,14 @@ class _Builder:
             source=self.document.place(at),
         )
 
-    def _entry_keys(self, entry: Mapping[str, Any], stated: Mapping[str, Any], at: Path) -> None:
-        """Which keys go with the verb."""
-        verb = VERBS[entry["do"]]
-        for keys in verb.needs:
-            given = [key for key in keys.split("|") if stated.get(key) is not None]
-            if len(given) != 1:
-                names = keys.replace("|", " or ")
-                self._wrong((*at, "do"), f"{entry['do']} needs {'only one of ' if given else ''}{names}")
-        taken = (*keys_of(entry["do"]), *COMMON)
-        for key in stated:
-            if key not in taken:
-                self._wrong((*at, key), f"{entry['do']} takes no {key!r}", f"it takes {', '.join(taken)}", key=True)
-        if (entry.get("at") is None) == (entry.get("when") is None):
-            said = (
-                "an entry has either at or when, not both"
-                if entry.get("at") is not None
-                else "an entry needs at or when"
-            )
-            self._wrong(at, said, "write at: 60s, or when: paused")
-        if entry.get("when") is not None and "rollout" not in stated:
-            self._wrong((*at, "when"), "when: paused needs a rollout that pauses")
-        if entry.get("after") is not None and entry.get("when") is None:
-            self._wrong((*at, "after"), "after goes with when", "add the wait to at")
-        if entry["do"] in {"label", "unlabel"} and entry.get("labels") is not None:
-            wanted = dict if entry["do"] == "label" else list
-            if not isinstance(entry.get("labels"), wanted):
-                form = "labels: {key: value}" if wanted is dict else "labels: [key]"
-                self._wrong((*at, "labels"), f"{entry['do']} takes {form}")
-            elif isinstance(entry.get("labels"), dict):
-                for key, value in entry.get("labels").items():
-                    if value is not None and not isinstance(value, str):
-                        hint = f'quote it: {key}: "{value}"'
-                        self._wrong((*at, "labels", key), f"label {key} has the value {value}, which is not text", hint)
-
     def _expectation(self, index: int, expect: Mapping[str, Any]) -> Expectation:
         at: Path = ("expect", index)
         stated = self.document.value["expect"][index]
         if expect.get("at") is not None and expect.get("step") is not None:
             self._wrong((*at, "step"), "at and step are two moments; keep one")
-        if expect.get("from") is not None:
-            self._check(references.caller, expect.get("from"), (*at, "from"))
-        if expect.get("rollout") is not None:
-            self._check(references.workload, expect.get("rollout"), (*at, "rollout"))
+        for key, check in (("from", references.caller), ("rollout", references.workload)):
+            if expect.get(key) is not None:
+                self._check(check, expect[key], (*at, key))
         for name in expect.get("clusters") or ():
             self._check(references.cluster, name, (*at, "clusters", name))
         if not stated.keys() - {"at", "step", "from", "to", "path", "rollout", "never", "known"}:
@@ -287,7 +254,7 @@ class _Builder:
             rollout=expect.get("rollout"),
             verdict=expect.get("verdict"),
             masked=expect.get("masked"),
-            reasons=tuple(expect.get("reasons")) if expect.get("reasons") is not None else None,
+            reasons=tuple(expect["reasons"]) if expect.get("reasons") is not None else None,
             canary=expect.get("canary"),
             stable=expect.get("stable"),
             other=expect.get("other"),

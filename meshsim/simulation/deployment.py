@@ -1,12 +1,14 @@
 """Rollouts inside a Mesh: their states out of its objects, and what they wrote back into it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster, Mesh
-from meshsim.model.errors import UsageError
+from meshsim.mesh.pods import SIMULATED
+from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Written
 from meshsim.model.names import ObjectKey
 from meshsim.rollouts import (
@@ -20,11 +22,13 @@ from meshsim.rollouts import (
     probe_steps,
     state_of,
 )
+from meshsim.rollouts.shape import wrong_shapes
 from meshsim.rollouts.spec import HASH_LABEL, REVISION, steps_of
 
 RolloutId = tuple[str, str, str]
 """(cluster, namespace, name)."""
-_TOUCHED: Final = (
+_MALFORMED: Final = (TypeError, ValueError, KeyError, AttributeError, IndexError, ZeroDivisionError, RecursionError)
+TOUCHED: Final = (
     "Service",
     "HTTPRoute",
     "GRPCRoute",
@@ -55,6 +59,19 @@ def name_of(rollout: RolloutId) -> str:
     return "/".join(rollout)
 
 
+@contextmanager
+def guarded(rollout: RolloutId, mesh: Mesh) -> Iterator[None]:
+    """Whatever a malformed Rollout (or an object it names) breaks, as a sentence with its place."""
+    try:
+        yield
+    except _MALFORMED as error:
+        manifest = mesh.clusters[rollout[0]].get("Rollout", rollout[1], rollout[2])
+        where = manifest.evidence("spec") if manifest is not None else None
+        msg = f"Rollout {name_of(rollout)} (or an object it names) has a value of the wrong kind: {error}"
+        hint = "the API server would refuse it: compare with `kubectl explain rollout.spec.strategy.canary`"
+        raise InputError(msg, where=where, hint=hint) from error
+
+
 def rollouts_of(mesh: Mesh) -> tuple[RolloutId, ...]:
     """Every Rollout of the Mesh, sorted."""
     return tuple(
@@ -78,9 +95,19 @@ def state_in(mesh: Mesh, rollout: RolloutId) -> State:
     cluster = mesh.clusters[name]
     manifest = cluster.get("Rollout", namespace, rollout_name)
     assert manifest is not None
-    docs = [m.data for m in cluster.of(*_TOUCHED)]
+    _check_shape(rollout, manifest)
+    docs = [m.data for m in cluster.of(*TOUCHED)]
     controller, plugin = cluster.argo
-    return state_of(_with_namespace(manifest), docs, version=controller, gatewayapi_version=plugin)
+    with guarded(rollout, mesh):
+        return state_of(_with_namespace(manifest), docs, version=controller, gatewayapi_version=plugin)
+
+
+def _check_shape(rollout: RolloutId, manifest: Manifest) -> None:
+    """Refuse what the Rollout's schema refuses, with the place of the value."""
+    for path, message in wrong_shapes(manifest.data):
+        dotted = ".".join(map(str, path))
+        msg = f"Rollout {name_of(rollout)}: {dotted}: {message}"
+        raise InputError(msg, where=manifest.evidence(*path), hint="the API server would refuse this Rollout")
 
 
 def _with_namespace(manifest: Manifest) -> dict[str, Any]:
@@ -97,7 +124,8 @@ def start(mesh: Mesh, mode: str) -> Deployed:
     for rollout in rollouts_of(mesh):
         state = state_in(deployed.mesh, rollout)
         observed = mode == "observed" or (mode == "auto" and bool(state.status))
-        deployed = put(deployed, rollout, observe(state) if observed else deploy(state), observed=observed)
+        with guarded(rollout, mesh):
+            deployed = put(deployed, rollout, observe(state) if observed else deploy(state), observed=observed)
     return deployed
 
 
@@ -111,10 +139,11 @@ def probe(mesh: Mesh, moment: str, mode: str) -> Deployed:
         state = state_in(deployed.mesh, rollout)
         if mode == "settle":
             state = _bare(state)
-        index = _index(state, kind, int(number))
-        fits = fits or index is not None
-        held = hold(state, index) if index is not None else (observe(state) if state.status else deploy(state))
-        deployed = put(deployed, rollout, held, observed=False)
+        with guarded(rollout, mesh):
+            index = _index(state, kind, int(number))
+            fits = fits or index is not None
+            held = hold(state, index) if index is not None else (observe(state) if state.status else deploy(state))
+            deployed = put(deployed, rollout, held, observed=False)
     if not fits and deployed.states:
         offered = sorted({w for r in deployed.states for w, _ in probe_steps(deployed.states[r].rollout)})
         longest = max(len(steps_of(s.rollout)) for s in deployed.states.values())
@@ -148,8 +177,9 @@ def weights_to_probe(mesh: Mesh) -> tuple[tuple[str, int], ...]:
     """
     found: dict[int, set[int]] = {}
     for rollout in rollouts_of(mesh):
-        for weight, index in probe_steps(state_in(mesh, rollout).rollout):
-            found.setdefault(weight, set()).add(index)
+        with guarded(rollout, mesh):
+            for weight, index in probe_steps(state_in(mesh, rollout).rollout):
+                found.setdefault(weight, set()).add(index)
     several = len(rollouts_of(mesh)) > 1
     return tuple(
         (f"step:{min(steps)}" if len(steps) == 1 and not several else f"weight:{weight}", weight)
@@ -175,7 +205,9 @@ def put(deployed: Deployed, rollout: RolloutId, state: State, *, observed: bool)
         for m in cluster.of("ReplicaSet")
         if _owned(m, state) and m.name not in {s.name for s in state.sets}
     ]
-    changed.extend(_replica_set(cluster, state, found) for found in state.sets)
+    before_sets = deployed.states[rollout].sets if rollout in deployed.states else ()
+    unchanged = {id(found) for found in before_sets}
+    changed.extend(_replica_set(cluster, state, found) for found in state.sets if id(found) not in unchanged)
     refused = dict(deployed.refused)
     error = state.error or (None if observed else check(state.rollout, state.docs()))
     if error is not None:
@@ -229,6 +261,11 @@ def _replica_set(cluster: Cluster, state: State, found: ReplicaSet) -> Manifest:
             "replicas": found.created,
             "readyReplicas": found.available,
             "availableReplicas": found.available,
+            SIMULATED: [
+                [pod.number, pod.ready_at <= state.now and pod.number not in found.broken]
+                for pod in found.pods
+                if pod.stopped_at is None
+            ],
         },
     }
     if before is not None:

@@ -7,6 +7,7 @@ apart by the counter's highest word, so one key serves them all.
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
+from struct import unpack
 from typing import Final, final
 
 from meshsim.simulation.philox import MASK, Block, Key, block
@@ -38,14 +39,13 @@ class Stream:
 def stream(seed: int, *names: str) -> Stream:
     """The stream of `names` (scenario, client, callee, path, …) under a seed.
 
-    Names are hashed with their lengths, so that ("a", "bc") and ("ab", "c") are different streams.
+    Names are hashed as Python writes a tuple in ASCII, so that ("a", "bc") and ("ab", "c") are different streams.
 
     >>> stream(1, "a", "bc") == stream(1, "ab", "c"), stream(1, "a") == stream(1, "a")
     (False, True)
     """
-    text = f"{seed}|" + "".join([f"{len(name)}:{name}" for name in names])
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=_PERSON).digest()
-    return Stream((int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")))
+    text = ascii((seed, names)).encode()
+    return Stream(unpack("<2Q", blake2b(text, digest_size=16, person=_PERSON).digest()))
 
 
 @final

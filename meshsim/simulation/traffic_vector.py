@@ -23,6 +23,13 @@ Labels = npt.NDArray[np.unsignedinteger[Any]]
 U64 = npt.NDArray[np.uint64]
 
 _GENERATOR: Final = np.random.Philox(key=0)
+_STATE: Final[dict[str, Any]] = {
+    "bit_generator": "Philox",
+    "buffer": (0, 0, 0, 0),
+    "buffer_pos": 4,
+    "has_uint32": 0,
+    "uinteger": 0,
+}
 
 
 def keyed(source: Stream, purpose: Purpose, number: int = 0) -> np.random.Philox:
@@ -30,15 +37,8 @@ def keyed(source: Stream, purpose: Purpose, number: int = 0) -> np.random.Philox
 
     It is valid until the next call; not for several threads.
     """
-    counter = (number & MASK, 0, 0, int(purpose))
-    _GENERATOR.state = {
-        "bit_generator": "Philox",
-        "state": {"counter": counter, "key": source.key},
-        "buffer": (0, 0, 0, 0),
-        "buffer_pos": 4,
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
+    _STATE["state"] = {"counter": (number, 0, 0, purpose), "key": source.key}
+    _GENERATOR.state = _STATE
     return _GENERATOR
 
 
@@ -66,19 +66,37 @@ def labels(source: Stream, of: Leaves, stop: int, start: int = 0) -> Labels:
     drawn = np.empty((tail - head) * PER_WORD, dtype=table.dtype)
     mark = len(of.weights)
     index = np.empty(BATCH * PER_WORD, dtype=np.intp)
+    waiting: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]] = []
+    pending = 0
     for word in range(0, tail - head, BATCH):
-        size = min(BATCH, tail - head - word)
-        buckets = _halves(generator.random_raw(size))
+        buckets = _halves(generator.random_raw(min(BATCH, tail - head - word)))
         place = index[: len(buckets)]
         place[...] = buckets
         piece = drawn[word * PER_WORD : word * PER_WORD + len(buckets)]
-        table.take(place, out=piece, mode="clip")
+        table.take(place, out=piece)
         if at.edges:
             marked = (piece == mark).nonzero()[0]
-            if len(marked):
-                first = (head + word) * PER_WORD
-                piece[marked] = _refined(source, marked + first, buckets[marked], at)
+            waiting.append((marked + word * PER_WORD, buckets[marked]))
+            pending += len(marked)
+            if pending >= BATCH:
+                _refine(drawn, source, head * PER_WORD, waiting, at)
+                waiting, pending = [], 0
+    if pending:
+        _refine(drawn, source, head * PER_WORD, waiting, at)
     return drawn[skip : skip + stop - start]
+
+
+def _refine(
+    drawn: Labels,
+    source: Stream,
+    base: int,
+    waiting: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]],
+    at: Cuts,
+) -> None:
+    """Replace the marks that wait by their leaves, many at once: the cost of a call is that of a few thousand."""
+    places = np.concatenate([places for places, _ in waiting])
+    buckets = np.concatenate([buckets for _, buckets in waiting])
+    drawn[places] = _refined(source, places + base, buckets, at)
 
 
 def _halves(raw: U64) -> npt.NDArray[np.uint16]:
@@ -89,8 +107,9 @@ def _halves(raw: U64) -> npt.NDArray[np.uint16]:
 def _refined(source: Stream, indices: npt.NDArray[np.int64], buckets: npt.NDArray[np.uint16], at: Cuts) -> Labels:
     """Exact leaves of requests in buckets with a boundary: 64 further bits for all at once, more where they tie."""
     word = first_words(source, indices)
-    starts, floors, ends, whole = _edges(at)
-    begin, end = starts[buckets], ends[buckets]
+    first, home, floors, whole = _edges(at)
+    begin = np.searchsorted(first, buckets, side="right")
+    end = np.searchsorted(home, buckets, side="right")
     found = begin.copy()
     tied = np.zeros(len(indices), dtype=bool)
     for step in range(int((end - begin).max())):
@@ -105,42 +124,47 @@ def _refined(source: Stream, indices: npt.NDArray[np.int64], buckets: npt.NDArra
 
 
 @lru_cache(maxsize=64)
-def _edges(at: Cuts) -> tuple[npt.NDArray[np.int64], U64, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """For each bucket the boundaries inside it (start and end positions among all), and where each lies in its bucket:
-    whole 2^-64ths, and whether exactly there."""
+def _edges(at: Cuts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], U64, npt.NDArray[np.bool_]]:
+    """Of each boundary: the first bucket at or above it, the bucket it lies in, and where in that bucket, in whole
+    2^-64ths and whether exactly there."""
     scaled = [divmod(place << 80, at.total) for place in at.places]
-    buckets = np.arange(BUCKETS, dtype=np.int64)
-    below = np.asarray(at.first, dtype=np.int64)
-    home = np.asarray([place >> 64 for place, _ in scaled], dtype=np.int64)
     return (
-        np.searchsorted(below, buckets, side="right"),
+        np.asarray(at.first, dtype=np.int64),
+        np.asarray([place >> 64 for place, _ in scaled], dtype=np.int64),
         np.asarray([place & MASK for place, _ in scaled], dtype=np.uint64),
-        np.searchsorted(home, buckets, side="right"),
         np.asarray([not rest for _, rest in scaled], dtype=np.bool_),
     )
 
 
 def first_words(source: Stream, indices: npt.NDArray[np.int64]) -> U64:
-    """The first refinement word of each request: Philox over many counters at once."""
-    c0: U64 = indices.astype(np.uint64) + np.uint64(1)
-    c1, c2, c3 = (np.full_like(c0, value) for value in (0, 0, int(Purpose.REFINE)))
-    k0, k1 = source.key
+    """The first refinement word of each request: Philox over many counters at once, both its products in one array."""
+    even = np.zeros((2, len(indices)), dtype=np.uint64)
+    odd = np.zeros_like(even)
+    even[0] = indices.astype(np.uint64) + np.uint64(1)
+    odd[1] = int(Purpose.REFINE)
+    keys = np.asarray(source.key, dtype=np.uint64).reshape(2, 1)
     for _ in range(ROUNDS):
-        high0, low0 = _product(c0, MULTIPLIERS[0])
-        high1, low1 = _product(c2, MULTIPLIERS[1])
-        c0, c1, c2, c3 = high1 ^ c1 ^ np.uint64(k0), low1, high0 ^ c3 ^ np.uint64(k1), low0
-        k0, k1 = (k0 + WEYL[0]) & MASK, (k1 + WEYL[1]) & MASK
-    return c0
+        high, low = _products(even)
+        even, odd = high[::-1] ^ odd ^ keys, low[::-1]
+        keys = keys + _WEYL
+    words: U64 = even[0]
+    return words
 
 
-def _product(value: U64, factor: int) -> tuple[U64, U64]:
-    """High and low words of a 128-bit product."""
-    half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
-    f1, f0 = np.uint64(factor >> 32), np.uint64(factor & 0xFFFFFFFF)
-    v1, v0 = value >> half, value & mask
-    middle = v1 * f0 + (v0 * f0 >> half)
-    other = v0 * f1 + (middle & mask)
-    return v1 * f1 + (middle >> half) + (other >> half), value * np.uint64(factor)
+_HALF: Final = np.uint64(32)
+_MASK: Final = np.uint64(0xFFFFFFFF)
+_FACTORS: Final = np.asarray(MULTIPLIERS, dtype=np.uint64).reshape(2, 1)
+_HIGH: Final = _FACTORS >> _HALF
+_LOW: Final = _FACTORS & _MASK
+_WEYL: Final = np.asarray(WEYL, dtype=np.uint64).reshape(2, 1)
+
+
+def _products(values: U64) -> tuple[U64, U64]:
+    """High and low words of 128-bit products: row 0 with the first multiplier, row 1 with the second."""
+    high, low = values >> _HALF, values & _MASK
+    middle = high * _LOW + (low * _LOW >> _HALF)
+    other = low * _HIGH + (middle & _MASK)
+    return high * _HIGH + (middle >> _HALF) + (other >> _HALF), values * _FACTORS
 
 
 def histogram(found: Labels, width: int) -> tuple[int, ...]:

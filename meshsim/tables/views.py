@@ -40,6 +40,8 @@ class PodRow:
     capture_why: tuple[Fact, ...] = field(default=(), compare=False)
     proxy: str = ""
     ready: bool = True
+    mesh_dns: bool = True
+    """False where its sidecar's DNS capture is switched off."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -78,3 +80,6 @@ class Views(Protocol):
 
     def pod(self, uid: str) -> PodRow | None:
         """One pod, by workload uid."""
+
+    def pod_at(self, network: str, ip: str) -> str | None:
+        """The uid of the pod that answers at an IP of a network, in whatever cluster."""

@@ -13,7 +13,6 @@ only what `strategies.meshes` draws. Sources, by the letter in brackets:
 * [A] argo-rollouts utils/replicaset/canary.go
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -68,7 +67,7 @@ class Result:
     deciders: frozenset[str | None]
 
 
-class Silent(Exception):
+class Silent(Exception):  # noqa: N818 - it is no error
     """The sources do not say: no claim is made about this call."""
 
 
@@ -80,6 +79,7 @@ class World:
 
     def __init__(self, document: Document, step: int) -> None:
         self.clusters: dict[str, Document] = document["clusters"]
+        self.peering: Any = document["peering"]
         self.step = step
 
     def object(self, cluster: str, kind: str, name: str) -> Document | None:
@@ -94,6 +94,12 @@ class World:
 
     def env(self, cluster: str, name: str) -> str | None:
         return self.clusters[cluster]["istiod"]["env"].get(name)
+
+    def visible(self, cluster: str) -> list[str]:
+        """The cluster itself, and those whose services it watches; a link is directed."""
+        if self.peering == "all":
+            return list(self.clusters)
+        return [cluster, *(link["peer"] for link in self.peering if link["watcher"] == cluster)]
 
     def network(self, cluster: str) -> str:
         return self.clusters[cluster]["network"]
@@ -139,7 +145,7 @@ class World:
 
     def global_endpoints(self, cluster: str) -> dict[str, list[Pod]]:
         """By serving cluster: its own pods, and those of all peers that share."""
-        return {name: self.pods(name) for name in self.clusters if self.shares(name) and self.pods(name)}
+        return {name: self.pods(name) for name in self.visible(cluster) if self.shares(name) and self.pods(name)}
 
     def annotation(self, host_is_global: bool) -> str:
         """The traffic distribution, which is the same on all clusters here; PreferNetwork where a global service has
@@ -162,10 +168,18 @@ class World:
         label = self.label(cluster, "Service", SERVICE, "istio.io/use-waypoint")
         if label is None:
             label = self.label(cluster, "Namespace", NAMESPACE, "istio.io/use-waypoint")
+        return self.gateway(cluster, label, {"service", "all"})
+
+    def workload_waypoint(self, cluster: str) -> str | None:
+        """The same for pods: by the namespace's label, as no pod here has one [W]."""
+        label = self.label(cluster, "Namespace", NAMESPACE, "istio.io/use-waypoint")
+        return self.gateway(cluster, label, {"workload", "all"})
+
+    def gateway(self, cluster: str, label: str | None, traffic: set[str]) -> str | None:
         gateway = self.object(cluster, "Gateway", "waypoint")
         if label in {None, "none"} or gateway is None:
             return None
-        if gateway["metadata"].get("labels", {}).get("istio.io/waypoint-for", "service") not in {"service", "all"}:
+        if gateway["metadata"].get("labels", {}).get("istio.io/waypoint-for", "service") not in traffic:
             return None
         if "status" in gateway:
             return None  # never ready: fails open [W]
@@ -217,9 +231,11 @@ def rank_l7(world: World, proxy: str, endpoint: str, distribution: str) -> int:
     return rank_l4(world, proxy, endpoint, distribution)
 
 
-def spread_l4(world: World, client: str, host: str, endpoints: dict[str, list[Pod]], way: Way) -> list[Way]:
+def spread_l4(
+    world: World, client: str, host: str, is_global: bool, endpoints: dict[str, list[Pod]], way: Way
+) -> list[Way]:
     """ztunnel picks per connection among the best-ranked endpoints; a remote network weighs as many as its pods."""
-    distribution = world.annotation(host == GLOBAL)
+    distribution = world.annotation(is_global)
     if not endpoints:
         return failed(replace(way, serving=client))
     ranks = {name: rank_l4(world, client, name, distribution) for name in endpoints}
@@ -231,19 +247,19 @@ def spread_l4(world: World, client: str, host: str, endpoints: dict[str, list[Po
         if world.network(name) == world.network(client):
             ways += even(pods, part)
         else:
-            ways += arrive(world, name, part, applied=False)
+            ways += arrive(world, name, host, part, applied=False)
     return ways
 
 
-def arrive(world: World, cluster: str, way: Way, applied: bool, from_gateway: bool = False) -> list[Way]:
-    """At a remote cluster's east-west gateway: its own waypoint, unless L7 was applied already [G] [L15]; what comes
-    from an ingress gateway meets it only where the Service there has the ingress label."""
+def arrive(world: World, cluster: str, host: str, way: Way, applied: bool, from_gateway: bool = False) -> list[Way]:
+    """At a remote cluster's east-west gateway, asked for the called host: its own waypoint, unless L7 was applied
+    already [G] [L15]; what comes from an ingress gateway meets it only where the Service there says so."""
     state = world.waypoint(cluster)
     if applied or state is None or (from_gateway and not world.ingress_label(cluster)):
         return even(world.pods(cluster), way)
     if state == "empty":
         return failed(way)
-    return at_waypoint(world, cluster, GLOBAL, way)
+    return at_waypoint(world, cluster, host, way)
 
 
 def at_waypoint(world: World, cluster: str, host: str, way: Way) -> list[Way]:
@@ -283,9 +299,8 @@ def subset(world: World, cluster: str, wanted: str, way: Way) -> list[Way]:
     pods = {cluster: world.pods(cluster)}
     keys = world.env(cluster, "ENABLE_PEERING_LABEL_PROPAGATION") or ""
     if world.shares(cluster) and (keys == "all" or HASH in keys):
-        for name, found in world.global_endpoints(cluster).items():
-            if name != cluster and world.network(name) == world.network(cluster):
-                pods[name] = found
+        peers = world.global_endpoints(cluster)
+        pods |= {n: peers[n] for n in peers if n != cluster and world.network(n) == world.network(cluster)}
     chosen = {n: [pod for pod in found if pod.hash == wanted] for n, found in pods.items()}
     chosen = {n: found for n, found in chosen.items() if found}
     if not chosen:
@@ -315,7 +330,8 @@ def spread_l7(world: World, cluster: str, host: str, way: Way, from_gateway: boo
             ways += even([pod for pods in members.values() for pod in pods], part)
         else:
             for name in members:
-                ways += arrive(world, name, replace(part, serving=name), applied=not from_gateway, from_gateway=from_gateway)
+                there = replace(part, share=part.share / len(members), serving=name)
+                ways += arrive(world, name, host, there, applied=not from_gateway, from_gateway=from_gateway)
     return ways
 
 
@@ -337,8 +353,8 @@ def resolves(world: World, cluster: str, host: str, mesh_dns: bool) -> bool:
     if not mesh_dns:
         return False
     if host == LOCAL:
-        return any(taken_over(world, name) for name in world.clusters if name != cluster)
-    return any(world.scope(name) == "global" for name in world.clusters)
+        return any(taken_over(world, name) for name in world.visible(cluster) if name != cluster)
+    return any(world.scope(name) == "global" for name in world.visible(cluster))
 
 
 def capture(pod: Document) -> tuple[str, bool]:
@@ -361,15 +377,19 @@ def walk(world: World, frm: str, to: str, flat: str) -> list[Way]:
         there = to.removeprefix("pod:").split("/")[0]
         if there != cluster and world.network(there) != world.network(cluster):
             return failed(start)  # another network's pod IP is not routable
-        return even(world.pods(there)[:1], replace(start, envoys=passing(world, kind, cluster, space)))
+        return to_pod(world, kind, cluster, there, start)
     host = to.rpartition(":")[0]
     if not resolves(world, cluster, host, dns):
         return failed(start)
     if kind == "unmeshed":  # kube-proxy
         return even(world.pods(cluster), start) if world.pods(cluster) else failed(start)
-    if world.object(cluster, "Service", SERVICE) is None:
+    is_global = host == GLOBAL or taken_over(world, cluster) or world.object(cluster, "Service", SERVICE) is None
+    if world.object(cluster, "Service", SERVICE) is None and host == LOCAL:
         host = GLOBAL  # the local name is answered with the global service's VIP
-    is_global = host == GLOBAL or taken_over(world, cluster)
+        if any(world.route(n, LOCAL) != world.route(n, GLOBAL) for n in world.clusters):
+            raise Silent("under which name a peer meets a local name without a Service")
+        if any(world.scope(n) == "global-only" for n in world.clusters):
+            raise Silent("scope global-only where there is no Service")
     endpoints = world.global_endpoints(cluster) if is_global else {cluster: world.pods(cluster)}
     endpoints = {name: pods for name, pods in endpoints.items() if pods}
     if kind == "sidecar":
@@ -377,9 +397,20 @@ def walk(world: World, frm: str, to: str, flat: str) -> list[Way]:
     return ambient(world, cluster, host, is_global, endpoints, flat, start)
 
 
-def passing(world: World, kind: str, cluster: str, space: str) -> tuple[tuple[str, Route | None], ...]:
-    """A sidecar passes a pod's address through: no HTTP route applies."""
-    return ()
+def to_pod(world: World, kind: str, client: str, cluster: str, way: Way) -> list[Way]:
+    """A pod's address. Only a waypoint for workloads of the same cluster is on the way, bound by the namespace; it has
+    no route for a pod [LW]. A remote pod on a flat network has no waypoint [G]."""
+    pod = world.pods(cluster)[:1]
+    if kind == "unmeshed" or client != cluster:
+        return even(pod, way)
+    state = world.workload_waypoint(cluster)
+    if state is not None and kind == "sidecar":
+        raise Silent("a sidecar, a pod's address and a waypoint for workloads")
+    if state == "empty":
+        return failed(way)
+    if state == "ready":
+        way = replace(way, envoys=((f"waypoint:{cluster}/{NAMESPACE}/waypoint", None),))
+    return even(pod, way)
 
 
 def ambient(
@@ -394,8 +425,8 @@ def ambient(
     if is_global and flat != "pods":
         if world.waypoint(flat) == "empty":
             return failed(way)
-        return at_waypoint(world, flat, GLOBAL, way)
-    return spread_l4(world, cluster, GLOBAL if is_global else LOCAL, endpoints, way)
+        return at_waypoint(world, flat, host, way)
+    return spread_l4(world, cluster, host, is_global, endpoints, way)
 
 
 def at_sidecar(
@@ -409,6 +440,8 @@ def at_sidecar(
     way: Way,
 ) -> list[Way]:
     """A sidecar hands over to a waypoint under interop, else does L7 with its own cluster's configuration [G]."""
+    if is_global and host == LOCAL:
+        raise Silent("a taken-over local name at a sidecar")
     interop = (world.env(cluster, "ENABLE_WAYPOINT_INTEROP") or "true") == "true"
     if not world.http():
         raise Silent("a sidecar and a TCP port")
@@ -422,8 +455,6 @@ def at_sidecar(
         if set(endpoints) == set(remote) and len(endpoints) == 1:
             return ambient(world, cluster, host, is_global, endpoints, flat, way)
         raise Silent("a sidecar with interop between endpoints with and without a waypoint")
-    if is_global and host == LOCAL and len(endpoints) > 1:
-        raise Silent("a taken-over local name at a sidecar")
     name = f"sidecar:{cluster}/{space}/client"
     if route is not None:
         return at_envoy(world, cluster, name, host, way)
@@ -442,10 +473,21 @@ def through_ingress(world: World, cluster: str) -> list[Way]:
     if not hostname and world.object(cluster, "Service", SERVICE) is None:
         return failed(way)  # no such backend
     host = GLOBAL if hostname else LOCAL
+    if world.object(cluster, "Service", SERVICE) is None and world.waypoint(cluster) is not None:
+        raise Silent("whose ingress label counts where there is no Service")
     if world.ingress_label(cluster) and world.waypoint(cluster) is not None:
         if world.waypoint(cluster) == "empty":
             return failed(way)
         return at_waypoint(world, cluster, host, way)
+    if hostname and all(world.network(name) == world.network(cluster) for name in world.clusters):
+        asking = [name for name in world.global_endpoints(cluster) if name != cluster and world.ingress_label(name)]
+        asking = [name for name in asking if world.waypoint(name) is not None]
+        if asking and (len(world.global_endpoints(cluster)) > 1 or world.object(cluster, "Service", SERVICE)):
+            raise Silent("an ingress gateway on a flat network between clusters that differ")
+        if asking:  # as across networks: through the serving cluster's waypoint where its Service says so
+            if world.waypoint(asking[0]) == "empty":
+                return failed(way)
+            return at_waypoint(world, asking[0], GLOBAL, way)
     return spread_l7(world, cluster, host, way, from_gateway=True)
 
 
@@ -522,6 +564,8 @@ def resolve(document: Mapping[str, Any], step: int, frm: str, to: str, rollout: 
     return results[0]
 
 
-def key_of(value: Any) -> str:
-    """A short text for messages."""
-    return json.dumps(value, sort_keys=True)[:200]
+def reached(document: Mapping[str, Any], step: int, frm: str, to: str) -> set[str]:
+    """The clusters whose pods a call reaches, whatever is contested."""
+    world = World(dict(document), step)
+    sets = [{w.pod.cluster for w in walk(world, frm, to, f) if w.pod} for f in flat_readings(world, frm, to)]
+    return set.intersection(*sets)

@@ -4,6 +4,7 @@ One Service `web` in namespace `shop`, a client in every cluster, and everything
 depends on drawn at random: who has pods, a Rollout, a waypoint, a label; how the clusters are joined; who calls what.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -225,7 +226,8 @@ def client(capture: str, same_namespace: bool, dns: bool) -> list[Document]:
     annotations: dict[str, str] = {}
     if capture == "sidecar":
         labels["sidecar.istio.io/inject"] = "true"
-        annotations["proxy.istio.io/config"] = f'{{"proxyMetadata": {{"ISTIO_META_DNS_CAPTURE": "{str(dns).lower()}"}}}}'
+        config = {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": str(dns).lower()}}
+        annotations["proxy.istio.io/config"] = json.dumps(config)
     elif capture == "unmeshed":
         labels["istio.io/dataplane-mode"] = "none"
     pod = template("client", "registry.example.com/client:1", labels, annotations)
@@ -235,7 +237,7 @@ def client(capture: str, same_namespace: bool, dns: bool) -> list[Document]:
     return made
 
 
-SCOPES = st.sampled_from(["global"] * 5 + ["global-only", "cluster", None])
+SCOPES = st.sampled_from(["global"] * 8 + ["global-only", "cluster", None])
 PLACES = st.sampled_from([("r1", "z1"), ("r1", "z2"), ("r2", "z3")])
 
 
@@ -280,7 +282,7 @@ def cluster_parts(draw: st.DrawFn, first: bool, annotation: str | None, port: st
     elif workload == "deployment":
         objects.append(deployment(SERVICE, NAMESPACE, draw(st.integers(0, 3)), template(SERVICE, IMAGE)))
 
-    capture = draw(st.sampled_from(["ambient", "ambient", "ambient", "sidecar", "sidecar", "unmeshed"]))
+    capture = draw(st.sampled_from(["ambient"] * 5 + ["sidecar", "sidecar", "unmeshed"]))
     objects += client(capture, draw(st.booleans()), draw(st.integers(0, 4)) > 0)
     if draw(st.integers(0, 2)) == 0:
         objects += ingress(draw(st.sampled_from(["hostname", "hostname", "service"])))
@@ -294,10 +296,20 @@ def cluster_parts(draw: st.DrawFn, first: bool, annotation: str | None, port: st
 
 
 @st.composite
-def meshes(draw: st.DrawFn) -> RandomMesh:
+def links_of(draw: st.DrawFn, names: list[str]) -> str | list[Document]:
+    """All links, seldom with one of them missing: a link is directed."""
+    missing = draw(st.sampled_from([None] * 6 + [(a, b) for a in names for b in names if a != b]))
+    if missing is None:
+        return "all"
+    return [{"watcher": a, "peer": b} for a in names for b in names if a != b and (a, b) != missing]
+
+
+@st.composite
+def meshes(draw: st.DrawFn, flat: bool | None = None) -> RandomMesh:
     """A mesh of two or three clusters, calls from every client and ingress gateway, and a probed step."""
     count = draw(st.sampled_from([2, 2, 3]))
-    flat = draw(st.integers(0, 3)) == 0
+    if flat is None:
+        flat = draw(st.integers(0, 3)) == 0
     annotation = draw(st.sampled_from([None, None, "PreferNetwork", "Any", "Any", "PreferClose"]))
     located = annotation == "PreferClose" or draw(st.booleans())
     port = draw(st.sampled_from(["http"] * 7 + ["tcp"]))
@@ -318,7 +330,7 @@ def meshes(draw: st.DrawFn) -> RandomMesh:
             "name": "random",
             "dialect": "solo/1.30",
             "clusters": clusters,
-            "peering": "all",
+            "peering": draw(links_of(sorted(clusters))),
             "calls": calls_of(clusters, draw(st.sampled_from(sorted(clusters)))),
         },
         at=draw(st.sampled_from(["step:1", "step:1", "step:3", "step:4"])),

@@ -1,0 +1,254 @@
+"""Intervals of constant routing: a Mesh is compiled once for each distinct routing, and resolved only when it changes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, final
+
+from meshsim.analysis.calls import Call
+from meshsim.analysis.fingerprints import Fingerprints
+from meshsim.analysis.judge import judge
+from meshsim.analysis.lagging import Lagging
+from meshsim.analysis.situation import Situation
+from meshsim.analysis.windows import windows_of
+from meshsim.model.timeline import Happened, Lane, Showing, Span, Timeline
+from meshsim.model.verdict import Row
+from meshsim.rollouts import State, shown
+from meshsim.rollouts.spec import canary_weight, max_weight, weights_of
+from meshsim.simulation.deployment import RolloutId, name_of
+from meshsim.simulation.events import ENTRY, PODS, START, SYNC, History
+from meshsim.simulation.timeline import record
+
+if TYPE_CHECKING:
+    from meshsim.session import Session
+
+LaneKey = tuple[str, str, str, tuple[tuple[str, str], ...], str | None]
+Progress = Callable[[int, int], None]
+QUIET: Final = "nothing but the clock"
+
+
+def timeline(
+    session: "Session",
+    *,
+    frm: str | None = None,
+    to: str | None = None,
+    until: float | None = None,
+    mode: str = "auto",
+    micro: bool = False,
+    progress: Progress | None = None,
+) -> Timeline:
+    """The whole timeline of a session, for the calls picked by `frm` and `to`."""
+    scenario = session.scenario
+    history = record(session.mesh, scenario.timeline, scenario.timing, mode, until)
+    rows = Rows(session, history, frm, to)
+    lanes = _Lanes()
+    lagging = Lagging(history, scenario.propagation) if _lags(session) else None
+    instants = list(history.instants())
+    for done, (t, first, last) in enumerate(instants):
+        cause = _cause(history, first, last)
+        if micro:
+            for index in range(first, last + 1):
+                frame = history.frames[index]
+                if frame.kind in {SYNC, ENTRY}:
+                    lanes.micro(rows.at(index), t, frame.n, frame.what)
+        if lagging is None:
+            lanes.add(rows.at(last), t, cause)
+        if progress is not None:
+            progress(done + 1, len(instants))
+    if lagging is not None:
+        for t, found, worst in lagging.moments(rows.session, rows.picked):
+            lanes.add(found, t, _nearest_cause(history, t), stale=t > 0 and lagging.stale(t), worst=worst)
+    made = lanes.made()
+    return Timeline(
+        scenario=scenario.name,
+        dialect=scenario.dialect,
+        end=max(history.now, max((f.t for f in history.frames), default=0.0)),
+        rests=history.pending is None,
+        happened=tuple(
+            Happened(t=f.t, n=f.n, kind=f.kind, subject=f.subject, what=f.what) for f in history.frames if f.kind != START
+        ),
+        showings=tuple(_showings(history)),
+        lanes=made,
+        windows=windows_of(made),
+        notes=tuple(dict.fromkeys(n for s in history.deployed().states.values() for n in s.notes)),
+    )
+
+
+def _lags(session: "Session") -> bool:
+    lags = session.scenario.propagation
+    every = [lags.default, *lags.families.values(), *(lag for found in lags.per.values() for lag in found.values())]
+    return any(high > 0 for _, high in every)
+
+
+def _cause(history: History, first: int, last: int) -> str:
+    """What an instant was about: users' entries first, else what controllers did."""
+    frames = history.frames[first : last + 1]
+    entries = [frame.what for frame in frames if frame.kind == ENTRY]
+    others = [frame.what for frame in frames if frame.kind in {SYNC, PODS}]
+    return "; ".join(dict.fromkeys(entries or others)) or QUIET
+
+
+def _nearest_cause(history: History, t: float) -> str:
+    last = history.upto(t)
+    first = last
+    while first and history.frames[first - 1].t == history.frames[last].t:
+        first -= 1
+    told = _cause(history, first, last)
+    at = history.frames[last].t
+    return told if at == t else f"{told} (at {at:g}s) reaches a proxy"
+
+
+@final
+class Rows:
+    """The rows after each frame of a history, resolved once for each distinct routing."""
+
+    def __init__(self, session: "Session", history: History, frm: str | None, to: str | None) -> None:
+        self.session = session
+        self._history = history
+        self._frm, self._to = frm, to
+        self._prints = Fingerprints()
+        self._known: dict[object, tuple[tuple[Call, tuple[Row, ...]], ...]] = {}
+
+    @property
+    def resolved(self) -> int:
+        """How many distinct routings were resolved."""
+        return len(self._known)
+
+    def at(self, index: int) -> tuple[tuple[Call, tuple[Row, ...]], ...]:
+        """Every picked call with its rows after a frame."""
+        deployed = self._history.deployed(index)
+        key = self._prints.of(deployed)
+        if key not in self._known:
+            situation = Situation(deployed)
+            calls = [call for call in self.session.calls_in(situation) if self.picked(call)]
+            self._known[key] = tuple((call, judge(situation, call)) for call in calls)
+        return self._known[key]
+
+    def picked(self, call: Call) -> bool:
+        """Whether a call is one that was asked for."""
+        if self._frm is not None and self._frm not in _names(call.caller.name):
+            return False
+        return self._to is None or self._to in {call.to, call.address, call.address.rpartition(":")[0]}
+
+
+def _names(caller: str) -> set[str]:
+    """What a client location may be called: its name, a suffix of it, or its cluster."""
+    parts = caller.split("/")
+    return {caller, parts[0], parts[-1], "/".join(parts[-2:]), f"{parts[0]}/{parts[-1]}"}
+
+
+@final
+class _Lanes:
+    """Rows over time, merged while nothing about them changes."""
+
+    def __init__(self) -> None:
+        self._spans: dict[LaneKey, list[Span]] = {}
+        self._micro: dict[LaneKey, list[Span]] = {}
+
+    def add(
+        self,
+        rows: tuple[tuple[Call, tuple[Row, ...]], ...],
+        t: float,
+        cause: str,
+        *,
+        stale: bool = False,
+        worst: bool = False,
+    ) -> None:
+        present: set[LaneKey] = set()
+        for _, found in rows:
+            for row in found:
+                key = _lane(row)
+                present.add(key)
+                spans = self._spans.setdefault(key, [])
+                if spans and spans[-1].end is None and same_routing(spans[-1].row, row) and spans[-1].stale == stale:
+                    continue
+                self._close(spans, t)
+                spans.append(Span(start=t, end=None, row=row, cause=cause, stale=stale, worst=worst))
+        for key, spans in self._spans.items():
+            if key not in present:
+                self._close(spans, t)
+
+    def micro(self, rows: tuple[tuple[Call, tuple[Row, ...]], ...], t: float, n: int, what: str) -> None:
+        for _, found in rows:
+            for row in found:
+                spans = self._micro.setdefault(_lane(row), [])
+                if not spans or not same_routing(spans[-1].row, row) or spans[-1].start != t:
+                    spans.append(Span(start=t, end=t, row=row, cause=what, n=n, micro=True))
+
+    @staticmethod
+    def _close(spans: list[Span], t: float) -> None:
+        if spans and spans[-1].end is None:
+            spans[-1] = replace(spans[-1], end=t)
+
+    def made(self) -> tuple[Lane, ...]:
+        return tuple(
+            Lane(
+                frm=key[0],
+                to=key[1],
+                path=key[2],
+                rollout=key[4],
+                spans=tuple(spans),
+                micro=tuple(self._micro.get(key, ())),
+            )
+            for key, spans in self._spans.items()
+        )
+
+
+def _lane(row: Row) -> LaneKey:
+    return (row.frm, row.to, row.path, tuple(sorted(row.headers.items())), row.rollout)
+
+
+def same_routing(a: Row, b: Row) -> bool:
+    """Whether two rows of a call say the same to its user."""
+    return (
+        a.verdict is b.verdict
+        and a.masked == b.masked
+        and a.reasons == b.reasons
+        and a.desired == b.desired
+        and a.effective == b.effective
+        and a.errors == b.errors
+        and a.versions == b.versions
+        and a.clusters == b.clusters
+        and a.decided_by == b.decided_by
+        and a.hops == b.hops
+    )
+
+
+def _showings(history: History) -> Iterator[Showing]:
+    """What each Rollout shows, each time it changes."""
+    last: dict[RolloutId, Showing] = {}
+    for frame in history.frames:
+        states = frame.base.states.items() if frame.base is not None else frame.states
+        for rollout, state in states:
+            found = showing(rollout, state, frame.t, frame.n)
+            if rollout not in last or replace(found, t=last[rollout].t, n=last[rollout].n) != last[rollout]:
+                last[rollout] = found
+                yield found
+
+
+def showing(rollout: RolloutId, state: State, t: float, n: int) -> Showing:
+    """What the CLI prints of a Rollout."""
+    seen = shown(state)
+    stable, current = state.status.get("stableRS"), state.status.get("currentPodHash")
+    replicas = tuple(
+        (
+            found.name,
+            "stable" if found.hash == stable else "canary" if found.hash == current else "",
+            found.available,
+            found.replicas,
+        )
+        for found in sorted(state.sets, key=lambda found: found.revision)
+        if found.replicas or found.created or found.hash in {stable, current}
+    )
+    return Showing(
+        t=t,
+        n=n,
+        rollout=name_of(rollout),
+        phase=seen.phase,
+        message=seen.message,
+        step=seen.step,
+        set_weight=seen.set_weight,
+        actual_weight=seen.actual_weight,
+        desired=Fraction(canary_weight(weights_of(state.status)), max_weight(state.rollout)),
+        replicas=replicas,
+    )

@@ -1,0 +1,30 @@
+"""Pods as members of a service or waypoint, whichever way clusters learn of each other."""
+
+from collections.abc import Iterator
+
+from meshsim.controlplane.known import Member
+from meshsim.controlplane.registry import Registry
+from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.mesh import Cluster
+from meshsim.mesh.pods import Pod, capture
+from meshsim.model.facts import Facts
+
+
+def pod_member(owner: Cluster, pod: Pod, *, through: tuple[str, ...] = ()) -> Member:
+    """A pod under its own uid, labels and capture, as its own cluster's control plane has it."""
+    return Member(
+        uid=pod.uid,
+        cluster=owner.name,
+        network=owner.network.value,
+        pods=(pod,),
+        labels=pod.labels,
+        capture=capture(owner, pod, Facts()),
+        through=through,
+    )
+
+
+def local_members(registry: Registry, here: Cluster, service: Manifest | None) -> Iterator[Member]:
+    """The pods of a cluster that its own Service selects."""
+    if service is not None:
+        for pod in registry.selected(here.name, service):
+            yield pod_member(here, pod)

@@ -1,0 +1,269 @@
+"""Upstream's split horizon: one service of one name across clusters, seen differently from each network
+(istio pilot/pkg/serviceregistry/ambient/multicluster.go).
+
+A link is a remote secret. A Service that its own cluster's meshConfig makes global is merged with its namesakes; pods
+on the watcher's network are its endpoints one by one, those of another network as one entry behind that network's
+east-west gateway.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, final
+
+from meshsim.controlplane.binding import MANAGED, bind
+from meshsim.controlplane.components import Component, waypoints
+from meshsim.controlplane.distribution import distribution, load_balancing
+from meshsim.controlplane.globalscope import is_global
+from meshsim.controlplane.ingress_label import ingress_use_waypoint
+from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, ports_of
+from meshsim.controlplane.members import local_members, pod_member
+from meshsim.controlplane.meshconfig import is_cluster_local
+from meshsim.controlplane.networkgateways import gateway_clusters
+from meshsim.controlplane.registry import Registry
+from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.health import reachable
+from meshsim.mesh.mesh import Cluster
+from meshsim.mesh.pods import Pod
+from meshsim.model.facts import Fact, Facts
+from meshsim.model.names import fqdn, subject
+from meshsim.tables.workload import NetworkAddress
+
+MULTI_NETWORK: Final = "AMBIENT_ENABLE_MULTI_NETWORK"
+FLAG_SOURCE: Final = "istio pilot/pkg/features/ambient.go"
+Key = tuple[str, str]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One cluster's Service and whether its scope is global, with what was read to know."""
+
+    cluster: Cluster
+    service: Manifest
+    shared: bool
+    facts: tuple[Fact, ...]
+
+
+@final
+class SplitHorizon:
+    """All clusters' services, each cluster's offers computed once, merged anew for every watcher."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._offers: dict[str, Mapping[Key, _Offer]] = {}
+
+    def known(self, name: str) -> tuple[KnownService, ...]:
+        """Every service that cluster `name` knows: its own, and the global ones of the clusters it watches."""
+        here = self.registry.cluster(name)
+        flag = Facts()
+        several = here.flag(flag, MULTI_NETWORK, "false", FLAG_SOURCE)
+        own = self._offered(here)
+        offers: dict[Key, list[_Offer]] = {key: [offer] for key, offer in own.items()}
+        for peer in self.registry.mesh.peers(name) if several else ():
+            for key, offer in self._offered(peer).items():
+                if offer.shared:
+                    offers.setdefault(key, []).append(offer)
+        gateways: dict[str, tuple[str, ...]] = {}
+        return tuple(self._merged(here, key, offers[key], flag.read(), gateways) for key in sorted(offers))
+
+    def waypoints(self, name: str) -> tuple[KnownWaypoint, ...]:
+        """This cluster's waypoints, with the pods of namesakes elsewhere where the waypoint's own Service is global,
+        and those of other clusters alone whose Service is."""
+        here = self.registry.cluster(name)
+        found: dict[Key, list[tuple[Cluster, Component]]] = {}
+        several = here.flag(Facts(), MULTI_NETWORK, "false", FLAG_SOURCE)
+        for cluster in self.registry.mesh.visible(name) if several else (here,):
+            for waypoint in waypoints(self.registry, cluster):
+                shared = self._waypoint_shared(cluster, waypoint)
+                if cluster.name == name or shared:
+                    found.setdefault((waypoint.namespace, waypoint.name), []).append((cluster, waypoint))
+        gateways: dict[str, tuple[str, ...]] = {}
+        return tuple(self._known_waypoint(here, key, owners, gateways) for key, owners in sorted(found.items()))
+
+    def _offered(self, cluster: Cluster) -> Mapping[Key, _Offer]:
+        if cluster.name not in self._offers:
+            found: dict[Key, _Offer] = {}
+            for service in cluster.of("Service"):
+                if service.get("spec", "type") == "ExternalName" or service.labels.get(MANAGED):
+                    continue
+                facts = Facts()
+                ident, where = subject(cluster.name, service.key), service.evidence("metadata", "labels")
+                shared = is_global(cluster, service.namespace, service.labels, ident, where, facts)
+                found[service.namespace, service.name] = _Offer(cluster, service, shared, facts.read())
+            self._offers[cluster.name] = found
+        return self._offers[cluster.name]
+
+    def _merged(
+        self,
+        here: Cluster,
+        key: Key,
+        offers: list[_Offer],
+        flag: tuple[Fact, ...],
+        gateways: dict[str, tuple[str, ...]],
+    ) -> KnownService:
+        """One service as `here` knows it. The base is `here`'s own object, else the first: its waypoint, balancing
+        and ports count, and its scope decides whether the others' pods do (multicluster.go:578-681)."""
+        namespace, name = key
+        base = offers[0]
+        host = fqdn(name, namespace)
+        own = base.service if base.cluster.name == here.name else None
+        facts, spread, ingress = Facts(), Facts(), Facts()
+        if len(offers) > 1 or own is None:
+            facts.take(flag)
+        for offer in offers:
+            facts.take(offer.facts)
+        elsewhere = [
+            offer
+            for offer in offers
+            if offer.cluster.name != here.name
+            and reachable(self.registry.mesh.down, here.name, offer.cluster.name)
+        ]
+        mine = tuple(local_members(self.registry, here, own))
+        near, far = self._elsewhere(here, elsewhere, gateways)
+        members = (*mine, *near, *(self._coalesced(key, base, far, gateways) if base.shared else ()))
+        envoys = mine
+        if base.shared and not is_cluster_local(here, host):
+            envoys = (*mine, *near, *(self._behind(m, gateways) for m in far if gateways[m.network]))
+        vips = self._vips(offers if base.shared else offers[:1], key)
+        local_vip = next((vip.ip for vip in vips if vip.network == here.network.value), "")
+        asked = base.cluster
+        chosen = distribution(asked, base.service, namespace, here.dialect.value("global.distribution"), spread)
+        balancing = load_balancing(asked, base.service, chosen, spread)
+        return KnownService(
+            host=host,
+            name=name,
+            namespace=namespace,
+            service=own,
+            origin=base.service,
+            ports=ports_of(base.service),
+            vip=self.registry.cluster_ips.get((here.name, *key), "") if own is not None else local_vip,
+            vips=vips,
+            global_members=base.shared,
+            binding=bind(asked, base.service, namespace),
+            distribution=chosen,
+            load_balancing=balancing,
+            balancing_facts=spread.read(),
+            ingress_use_waypoint=ingress_use_waypoint(asked, base.service, namespace, ingress),
+            ingress_facts=ingress.read(),
+            members=members,
+            l7_members=envoys,
+            identity_facts=facts.read(),
+        )
+
+    def _elsewhere(
+        self, here: Cluster, offers: Iterable[_Offer], gateways: dict[str, tuple[str, ...]]
+    ) -> tuple[tuple[Member, ...], tuple[Member, ...]]:
+        """The other clusters' pods: those on this network, and those behind gateways."""
+        near: list[Member] = []
+        far: list[Member] = []
+        for offer in offers:
+            network = offer.cluster.network.value
+            if network == here.network.value:
+                near.extend(local_members(self.registry, offer.cluster, offer.service))
+                continue
+            if network not in gateways:
+                gateways[network] = gateway_clusters(self.registry, here, network)
+            far.extend(local_members(self.registry, offer.cluster, offer.service))
+        return tuple(near), tuple(far)
+
+    def _coalesced(
+        self,
+        key: Key,
+        base: _Offer,
+        far: Iterable[Member],
+        gateways: Mapping[str, tuple[str, ...]],
+    ) -> Iterator[Member]:
+        """One entry for each remote network that has a gateway: it weighs all of the network's pods, ready or not,
+        and is always healthy (multicluster.go:315-380)."""
+        by_network: dict[str, list[Member]] = {}
+        for member in far:
+            by_network.setdefault(member.network, []).append(member)
+        host = fqdn(key[1], key[0])
+        for network, members in by_network.items():
+            if gateways[network]:
+                pods = tuple(pod for member in members for pod in member.pods)
+                yield _gateway_member(network, gateways[network][0], f"{key[0]}/{host}", pods, base.facts)
+
+    def _behind(self, member: Member, gateways: Mapping[str, tuple[str, ...]]) -> Member:
+        """A remote pod for an Envoy, with the gateways that stand in for it: its own cluster's, else all of its
+        network's (istio pilot/pkg/xds/endpoints/ep_filters.go selectNetworkGateways)."""
+        leading = gateways[member.network]
+        through = (member.cluster,) if member.cluster in leading else leading
+        return pod_member(self.registry.cluster(member.cluster), member.pod, through=through)
+
+    def _vips(self, offers: Iterable[_Offer], key: Key) -> tuple[NetworkAddress, ...]:
+        """The VIPs on all networks; each is only addressable on its own."""
+        found = {
+            NetworkAddress(offer.cluster.network.value, ip)
+            for offer in offers
+            if (ip := self.registry.cluster_ips.get((offer.cluster.name, *key), ""))
+        }
+        return tuple(sorted(found))
+
+    def _waypoint_shared(self, cluster: Cluster, waypoint: Component) -> bool:
+        """Whether a waypoint's own Service is global; a generated one carries its Gateway's labels (istio
+        pilot/pkg/config/kube/gateway/deploymentcontroller.go)."""
+        shown = cluster.get("Service", waypoint.namespace, waypoint.name)
+        manifest = shown if shown is not None else waypoint.manifest
+        assert manifest is not None
+        labels = manifest.labels
+        if shown is None and manifest.get("spec", "infrastructure") is not None:
+            labels = {str(k): str(v) for k, v in manifest.get("spec", "infrastructure", "labels", default={}).items()}
+        ident = subject(cluster.name, manifest.key)
+        return is_global(cluster, waypoint.namespace, labels, ident, manifest.evidence("metadata", "labels"), Facts())
+
+    def _known_waypoint(
+        self,
+        here: Cluster,
+        key: Key,
+        owners: list[tuple[Cluster, Component]],
+        gateways: dict[str, tuple[str, ...]],
+    ) -> KnownWaypoint:
+        namespace, name = key
+        host = fqdn(name, namespace)
+        first, component = owners[0]
+        shared = self._waypoint_shared(first, component)
+        near: list[Member] = []
+        far: dict[str, list[Pod]] = {}
+        for cluster, waypoint in owners:
+            if cluster.name != here.name and not reachable(self.registry.mesh.down, here.name, cluster.name):
+                continue
+            if cluster.network.value == here.network.value:
+                near.extend(pod_member(cluster, pod) for pod in waypoint.pods)
+            elif shared:
+                far.setdefault(cluster.network.value, []).extend(waypoint.pods)
+        for network in far:
+            if network not in gateways:
+                gateways[network] = gateway_clusters(self.registry, here, network)
+        entries = (
+            _gateway_member(network, gateways[network][0], f"{namespace}/{host}", tuple(pods), ())
+            for network, pods in far.items()
+            if gateways[network]
+        )
+        addresses = component.manifest.get("status", "addresses", default=[]) if component.manifest is not None else []
+        return KnownWaypoint(
+            name=name,
+            namespace=namespace,
+            host=host,
+            vips=tuple(
+                NetworkAddress(first.network.value, str(entry.get("value")))
+                for entry in addresses
+                if (entry.get("type") or "IPAddress") == "IPAddress"
+            ),
+            own=first.name == here.name,
+            members=(*near, *entries),
+        )
+
+
+def _gateway_member(
+    network: str, cluster: str, service: str, pods: tuple[Pod, ...], facts: tuple[Fact, ...]
+) -> Member:
+    return Member(
+        uid=f"{network}/SplitHorizonWorkload/{cluster}/{service}",
+        cluster=cluster,
+        network=network,
+        pods=pods,
+        gateway=True,
+        always_ready=True,
+        facts=facts,
+    )
