@@ -6,6 +6,9 @@ Tables and ztunnel
     `ztunnel_tables(mapping)` reads ztunnel's local configuration or config dump; `plain(tables)` writes it.
     `ztunnel_next_hops(tables, source_uid, "ip:port")` is the decision of the client's ztunnel.
     `load_balance(tables, source_uid, service, port)` is its choice between a service's endpoints.
+istiod
+    `bind(obj, namespace, gateways, kind)`: the waypoint of an object. `convert_httproute(docs)`: HTTPRoutes as istiod
+    has them. `destination_rule_for(docs, host, proxy_namespace)`: the rule that counts for a host at a proxy.
 Envoy
     `priority_load([(healthy, total), …], panic=0)` and `priorities(endpoints, setting, proxy_locality)`.
 Argo Rollouts
@@ -20,6 +23,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from meshsim.controlplane.locality import priorities
+from meshsim.controlplane.plainly import bind, convert_httproute, destination_rule_for
 from meshsim.dataplane import balance, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
 from meshsim.dataplane.ztunnel import NextHop, Refusal
@@ -34,6 +38,9 @@ __all__ = [
     "Candidate",
     "NextHop",
     "Refusal",
+    "bind",
+    "convert_httproute",
+    "destination_rule_for",
     "load_balance",
     "plain",
     "priorities",

@@ -17,8 +17,10 @@ from meshsim.model.trace import Trace
 from meshsim.model.verdict import Answer, At, Checked, Explanation, Moment, Row
 from meshsim.scenario import load as loading
 from meshsim.scenario.scenario import CallSpec, Expectation, Scenario
-from meshsim.simulation.deployment import in_progress, probe, weights_to_probe
-from meshsim.simulation.timeline import play
+from meshsim.simulation.deployment import Deployed, in_progress, probe, weights_to_probe
+from meshsim.simulation.events import History
+from meshsim.simulation.propagation import has_lags
+from meshsim.simulation.timeline import micro, record
 
 if TYPE_CHECKING:
     from meshsim.analysis.intervals import Timeline
@@ -43,7 +45,7 @@ def load(
         scenario = replace(scenario, dialect=dialect or scenario.dialect, dataplane=dataplane or scenario.dataplane)
         return Session(scenario)
     path = Path(source)
-    if path.is_dir():
+    if (path / "scenario.yaml").is_file():
         path = path / "scenario.yaml"
     return Session(loading.load(str(path), stdin=stdin))
 
@@ -55,6 +57,7 @@ class Session:
     def __init__(self, scenario: Scenario, mesh: Mesh | None = None) -> None:
         self.scenario = scenario
         self.mesh = mesh if mesh is not None else build_mesh(scenario)
+        self._histories: dict[str, list[tuple[float | None, History]]] = {}
         self._situations: dict[tuple[At | None, str], Situation] = {}
         self._rows: dict[tuple[At | None, str, str], tuple[tuple[Call, tuple[Row, ...]], ...]] = {}
 
@@ -65,9 +68,26 @@ class Session:
             if isinstance(at, str) and at.partition(":")[0] in {"step", "weight"}:
                 deployed = probe(self.mesh, at, mode)
             else:
-                deployed = play(self.mesh, self.scenario.timeline, self.scenario.timing, mode, at)
+                deployed = self._played(at, mode)
             self._situations[key] = Situation(deployed)
         return self._situations[key]
+
+    def _played(self, at: At | None, mode: str) -> Deployed:
+        """The timeline at a moment. One recording serves every moment that it reaches."""
+        t, n = micro(at) if isinstance(at, str) else (at, None)
+        history = self._history(t, mode)
+        if n is not None and t is not None:
+            return history.deployed(history.sync(t, n))
+        return history.deployed() if t is None else history.deployed(history.upto(t))
+
+    def _history(self, until: float | None, mode: str) -> History:
+        """A recording up to an instant, or to rest."""
+        for end, history in self._histories.get(mode, ()):
+            if end == until or (until is not None and until <= (history.now if end is None else end)):
+                return history
+        history = record(self.mesh, self.scenario.timeline, self.scenario.timing, mode, until)
+        self._histories.setdefault(mode, []).append((until, history))
+        return history
 
     def moments(self, at: At | None, mode: str = "auto") -> tuple[tuple[At | None, int | None], ...]:
         """The moments that are asked for: (at, probed weight). Without `at`: at rest after a timeline, as observed
@@ -89,6 +109,9 @@ class Session:
     def answer(self, *, at: At | None = None, mode: str = "auto") -> Answer:
         """The verdict of every call at a moment (or at each probe), and the expectations held against them."""
         moments = self.moments(at, mode)
+        instants = [t for t in (*(e.at for e in self.scenario.expect), at) if isinstance(t, int | float)]
+        if instants and self.scenario.timeline:
+            self._history(float(max(instants)), mode)
         found = []
         for moment, weight in moments:
             rows = tuple(row for _, rows in self.rows(moment, mode) for row in rows)
@@ -116,8 +139,19 @@ class Session:
         key = (at, mode, "")
         if key not in self._rows:
             situation = self.situation(at, mode)
-            self._rows[key] = tuple((call, judge(situation, call)) for call in self.calls_in(situation))
+            late = self._late(at, mode)
+            self._rows[key] = late or tuple((call, judge(situation, call)) for call in self.calls_in(situation))
         return self._rows[key]
+
+    def _late(self, at: At | None, mode: str) -> tuple[tuple[Call, tuple[Row, ...]], ...]:
+        """The rows where updates are still on their way at an instant: those of the worst order of arrival."""
+        if not isinstance(at, int | float) or not has_lags(self.scenario.propagation):
+            return ()
+        from meshsim.analysis.lagging import Lagging  # noqa: PLC0415 - only where something is late
+
+        scenario = self.scenario
+        history = record(self.mesh, scenario.timeline, scenario.timing, mode, at)
+        return Lagging(history, scenario.propagation).rows_at(self, at)[0]
 
     def calls_in(self, situation: Situation) -> list[Call]:
         """Every call that is judged in a situation: the stated ones, or the default ones."""

@@ -84,7 +84,7 @@ def _attaches(situation: Situation, rollout: Managed, host: str, cluster: str) -
                 return True
             continue
         for service in known.values():
-            if host not in {service.host, service.alias} or service.service is None:
+            if host not in {service.host, service.alias, *service.also} or service.service is None:
                 continue
             if any(
                 httproutes.attached_to_service([manifest], service.namespace, service.name, port.number)

@@ -17,6 +17,7 @@ from meshsim.rollouts import State, shown
 from meshsim.rollouts.spec import canary_weight, max_weight, weights_of
 from meshsim.simulation.deployment import RolloutId, name_of
 from meshsim.simulation.events import ENTRY, PODS, START, SYNC, History
+from meshsim.simulation.propagation import has_lags
 from meshsim.simulation.timeline import record
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def timeline(
     history = record(session.mesh, scenario.timeline, scenario.timing, mode, until)
     rows = Rows(session, history, frm, to)
     lanes = _Lanes()
-    lagging = Lagging(history, scenario.propagation) if _lags(session) else None
+    lagging = Lagging(history, scenario.propagation) if has_lags(scenario.propagation) else None
     instants = list(history.instants())
     for done, (t, first, last) in enumerate(instants):
         cause = _cause(history, first, last)
@@ -56,8 +57,9 @@ def timeline(
         if progress is not None:
             progress(done + 1, len(instants))
     if lagging is not None:
-        for t, found, worst in lagging.moments(rows.session, rows.picked):
-            lanes.add(found, t, _nearest_cause(history, t), stale=t > 0 and lagging.stale(t), worst=worst)
+        for t, found, worst in lagging.moments(session, rows.picked):
+            if until is None or t <= until:
+                lanes.add(found, t, _nearest_cause(history, t), stale=lagging.stale(t), worst=worst)
     made = lanes.made()
     return Timeline(
         scenario=scenario.name,
@@ -72,12 +74,6 @@ def timeline(
         windows=windows_of(made),
         notes=tuple(dict.fromkeys(n for s in history.deployed().states.values() for n in s.notes)),
     )
-
-
-def _lags(session: "Session") -> bool:
-    lags = session.scenario.propagation
-    every = [lags.default, *lags.families.values(), *(lag for found in lags.per.values() for lag in found.values())]
-    return any(high > 0 for _, high in every)
 
 
 def _cause(history: History, first: int, last: int) -> str:

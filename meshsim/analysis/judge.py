@@ -31,7 +31,7 @@ def judge(situation: Situation, call: Call) -> tuple[Row, ...]:
 
 def trace_of(situation: Situation, call: Call, choices: Mapping[str, str]) -> Trace:
     """The trace of a call under choices for contested questions."""
-    return resolve(situation.plane, call.caller.clients, call.target, call.request, choices)
+    return situation.correct(resolve(situation.plane, call.caller.clients, call.target, call.request, choices))
 
 
 def _row(situation: Situation, call: Call, rollout: Managed | None, trace: Trace) -> Row:

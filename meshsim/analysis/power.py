@@ -255,9 +255,9 @@ def sentence(found: Comparison, unit: str, alpha: Fraction = LEVEL, beta: Fracti
         return "no number of requests suffices"
     about = "" if found.exact else "about "
     what = "" if found.roles == ("canary",) else f" {' + '.join(found.roles)}"
-    one = found.needed == 1
+    ones = f"{unit} tells" if found.needed == 1 else f"{unit}s tell"
     return (
-        f"{about}{found.needed:,} {unit}{'' if one else 's'} {'tells' if one else 'tell'} {percent(found.applied)}{what} "
+        f"{about}{found.needed:,} {ones} {percent(found.applied)}{what} "
         f"from {percent(found.bypassed)} ({percent(alpha)}/{percent(beta)})"
     )
 

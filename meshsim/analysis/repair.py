@@ -46,7 +46,7 @@ def _repair(
 ) -> tuple[Repair | None, int]:
     """The first candidate, smallest first, after which the call is applied; of equals the one that changes least else."""
     situation = session.situation(moment, mode)
-    before = _rows(session, moment, mode)
+    before = _rows(session, moment, mode, call)
     best: tuple[tuple[int, int, int], Repair] | None = None
     tried = 0
     for order, candidate in enumerate(candidates(situation, session.mesh, call, row)):
@@ -55,7 +55,7 @@ def _repair(
         if found is None:
             continue
         other, after = found
-        also, worse = _also(before, _rows(other, moment, mode) if other is not session else before, row)
+        also, worse = _also(before, _rows(other, moment, mode, call) if other is not session else before)
         repair = Repair(
             sentence=candidate.sentence, where=candidate.where, command=candidate.command, after=after, also=also
         )
@@ -79,12 +79,14 @@ def _verified(
     return (other, after) if after is not None and after.verdict is Verdict.APPLIED else None
 
 
-def _rows(session: Asked, moment: At | None, mode: str) -> dict[tuple[str, str, str, str | None], Row]:
+def _rows(session: Asked, moment: At | None, mode: str, call: Call) -> dict[tuple[str, str, str, str | None], Row]:
+    """The rows of all other calls."""
     try:
         return {
             (row.frm, row.to, row.path, row.rollout): row
-            for _, rows in session.rows(moment, mode)
+            for other, rows in session.rows(moment, mode)
             for row in rows
+            if (other.caller.clients, other.address, other.path) != (call.caller.clients, call.address, call.path)
         }
     except MeshsimError:
         return {}
@@ -93,14 +95,13 @@ def _rows(session: Asked, moment: At | None, mode: str) -> dict[tuple[str, str, 
 def _also(
     before: dict[tuple[str, str, str, str | None], Row],
     after: dict[tuple[str, str, str, str | None], Row],
-    row: Row,
 ) -> tuple[tuple[str, ...], int]:
     """What else changes, in sentences, and how many rows get worse."""
     said: list[str] = []
     worse = 0
     for key, old in before.items():
         new = after.get(key)
-        if key == (row.frm, row.to, row.path, row.rollout) or new is None:
+        if new is None:
             continue
         if (old.verdict, old.effective) != (new.verdict, new.effective):
             same = old.verdict is new.verdict

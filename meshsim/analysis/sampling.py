@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.power import Comparison, PowerNote, causes, for_row
@@ -17,14 +17,29 @@ from meshsim.analysis.statistics import exact_interval
 from meshsim.model.shares import ZERO, total
 from meshsim.model.trace import Delivered, Failed, Open, Path, Step
 from meshsim.model.verdict import Row, Verdict
+from meshsim.scenario.scenario import Scenario
 from meshsim.simulation.traffic_client import Traffic
 from meshsim.simulation.units import LAWS, LEAST_REQUEST, Client, Unit, draws, plan, units
 
 if TYPE_CHECKING:
-    from meshsim.session import At, Session
     from meshsim.tables.envoy import Proxy
 
+At = float | str
+Rows = tuple[tuple[Call, tuple[Row, ...]], ...]
 CONFIDENCE: Final = Fraction(95, 100)
+
+
+class Asked(Protocol):
+    """What a sample is drawn from: a loaded scenario that answers for its moments (a session)."""
+
+    @property
+    def scenario(self) -> Scenario: ...
+
+    def moments(self, at: At | None, mode: str = "auto") -> tuple[tuple[At | None, int | None], ...]: ...
+
+    def situation(self, at: At | None, mode: str = "auto") -> Situation: ...
+
+    def rows(self, at: At | None, mode: str = "auto") -> Rows: ...
 
 
 @final
@@ -81,9 +96,8 @@ class Sample:
         counts: dict[str, int] = {}
         for name, count in zip(names, self.counts, strict=True):
             counts[name] = counts.get(name, 0) + count
-        return tuple(
-            self._tally(name, counts[name], shares.get(name, ZERO)) for name in sorted(counts, key=lambda n: (-counts[n], n))
-        )
+        order = sorted(counts, key=lambda name: (-counts[name], name))
+        return tuple(self._tally(name, counts[name], shares.get(name, ZERO)) for name in order)
 
     def _tally(self, name: str, count: int, share: Fraction) -> Tally:
         low, high = 0.0, 1.0
@@ -100,15 +114,15 @@ class Sample:
 
 
 def sample(
-    session: "Session",
+    session: Asked,
     *,
     requests: int | None = None,
     seed: int | None = None,
-    at: "At | None" = None,
+    at: At | None = None,
     mode: str = "auto",
     frm: str | None = None,
     client: Client | None = None,
-) -> tuple[tuple["At | None", tuple[Sample, ...]], ...]:
+) -> tuple[tuple[At | None, tuple[Sample, ...]], ...]:
     """Samples of every call (or of one client) at each moment asked for.
 
     `requests` and `seed` default to the scenario's `sampling`; `client` to the call's `connection` and the scenario's
@@ -123,14 +137,16 @@ def sample(
         rows = [row for _, several in calls for row in several]
         wanted = [(call, several) for call, several in calls if frm in {None, call.caller.name}]
         made = tuple(
-            _sample(session.scenario.name, situation, call, several, rows, number, chosen, _client(session, call, client))
+            _sample(
+                session.scenario.name, situation, call, several, rows, number, chosen, _client(session, call, client)
+            )
             for call, several in wanted
         )
         found.append((moment, made))
     return tuple(found)
 
 
-def _client(session: "Session", call: Call, given: Client | None) -> Client:
+def _client(session: Asked, call: Call, given: Client | None) -> Client:
     if given is not None:
         return given
     busy = session.scenario.traffic.concurrency
@@ -164,7 +180,8 @@ def _sample(
         return found
 
     choice = plan(trace, client, policy)
-    names = (scenario, call.caller.name, call.address, call.path, *(f"{k}={v}" for k, v in sorted(call.headers.items())))
+    headers = [f"{name}={value}" for name, value in sorted(call.headers.items())]
+    names = (scenario, call.caller.name, call.address, call.path, *headers)
     traffic = Traffic(choice=choice, client=client, width=len(paths), seed=seed, names=names)
     found = units(choice)
     applied = [row for row in rows if row.verdict is Verdict.APPLIED]

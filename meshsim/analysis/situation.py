@@ -1,6 +1,6 @@
 """One moment of one Mesh, ready to be asked: its tables, and its Rollouts as their controllers left them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -9,7 +9,7 @@ from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Mesh
 from meshsim.mesh.pods import HASH_LABEL, Pod
 from meshsim.model.names import ObjectKey, subject
-from meshsim.model.trace import RouteUse
+from meshsim.model.trace import RouteUse, Trace
 from meshsim.rollouts import State
 from meshsim.rollouts.gatewayapi import is_managed, targets
 from meshsim.rollouts.istio import http_indexes, virtual_services
@@ -54,10 +54,14 @@ class Managed:
 class Situation:
     """A Mesh at a moment with everything derived from it."""
 
-    def __init__(self, deployed: Deployed) -> None:
+    def __init__(
+        self, deployed: Deployed, *, plane: Any = None, correct: Callable[[Trace], Trace] | None = None
+    ) -> None:
+        """`plane` is what late proxies know in place of the Mesh as it is, `correct` what then becomes of a trace."""
         self.deployed = deployed
         self.mesh: Mesh = deployed.mesh
-        self.plane = ControlPlane(deployed.mesh)
+        self.plane: ControlPlane = ControlPlane(deployed.mesh) if plane is None else plane
+        self.correct: Callable[[Trace], Trace] = correct if correct is not None else (lambda trace: trace)
         self.rollouts: Mapping[RolloutId, Managed] = {
             rollout: _managed(deployed, rollout, state) for rollout, state in sorted(deployed.states.items())
         }

@@ -15,7 +15,7 @@ TOLERANCE: Final = 1e-9
 
 
 def log_pmf(n: int, k: int, p: Fraction) -> float:
-    """log P(X = k) for X binomial (n, p); -inf where impossible."""
+    """The logarithm of P(X = k) for X binomial (n, p); -inf where impossible."""
     if not 0 <= k <= n or (p == 0 and k) or (p == 1 and k < n):
         return -float("inf")
     if p in (0, 1):
@@ -64,7 +64,7 @@ def at_most_is(n: int, k: int, p: Fraction, level: Fraction) -> bool:
     """Whether P(X ≤ k) ≤ level, exactly: in whole numbers where the floats are too close to call."""
     found = at_most(n, k, p)
     if abs(found - level) > TOLERANCE * float(level):
-        return found < level
+        return found < float(level)
     a, b = p.numerator, p.denominator
     below = sum(comb(n, i) * a**i * (b - a) ** (n - i) for i in range(min(k, n) + 1)) if k >= 0 else 0
     return below * level.denominator <= level.numerator * b**n

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Generic, TypeVar, final
 
-from meshsim.controlplane import httproutes, virtualservices
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.known import KnownService, Port
+from meshsim.controlplane.serviceroutes import http_routes, refused, tcp_route
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import subject
@@ -28,6 +28,11 @@ NOT_HTTP: Final = rule(
     "waypoint.tcp",
     "The port is not HTTP, so the waypoint proxies bytes and no HTTP route can apply.",
     "istio listener_waypoint.go; fe-solo-enterprise-for-istio-workshops 015",
+)
+TCP_ROUTES: Final = rule(
+    "waypoint.tcp-routes",
+    "The port is not HTTP, and a route of connections chooses the backend, once for each connection.",
+    "istio pilot/pkg/networking/core/listener_waypoint.go:969",
 )
 SIDECAR_ROUTES: Final = rule(
     "sidecar.own-routes",
@@ -90,18 +95,21 @@ def waypoint_chain(clusters: Clusters, service: KnownService, port: Port, gatewa
     """The chain of a waypoint for one of its services and ports."""
     facts = port_facts(clusters, service, port)
     if not is_http(port, clusters.place.cluster.dialect.value("port.undeclared")):
-        name = clusters.service(service, port)
+        routed = tcp_route(clusters, service, port, namespace=clusters.namespace)
         return Chain(
             host=service.host,
             port=port.number,
             http=False,
-            routes=(default_route(name, service.host),),
-            rule=NOT_HTTP,
+            routes=(routed or default_route(clusters.service(service, port), service.host),),
+            rule=TCP_ROUTES if routed is not None else NOT_HTTP,
             facts=facts,
             tags=frozenset({"not-http"}),
         )
-    routes, question = service_routes(clusters, service, port, namespace=clusters.namespace, everywhere=False)
+    routes, question = http_routes(clusters, service, port, namespace=clusters.namespace, everywhere=False)
     rule_used = SERVICE_ROUTES if routes else SERVICE_DEFAULT
+    not_in_force = Facts()
+    refused(clusters, service, not_in_force)
+    facts = (*facts, *not_in_force.read())
     if not routes:
         routes = [default_route(clusters.service(service, port), service.host, facts)]
     return Chain(
@@ -112,67 +120,6 @@ def waypoint_chain(clusters: Clusters, service: KnownService, port: Port, gatewa
         facts=facts,
         open_question=question,
     )
-
-
-def service_routes(
-    clusters: Clusters,
-    service: KnownService,
-    port: Port,
-    *,
-    namespace: str,
-    everywhere: bool,
-    labels: Mapping[str, str] | None = None,
-) -> tuple[list[Route], str]:
-    """The HTTP routes of a service at a proxy in `namespace`, in order, and the open question on that order.
-
-    At a waypoint: HTTPRoutes in the waypoint's namespace, then everything else by age, all concatenated
-    (push_context.go:1138). A sidecar (`everywhere`) sees VirtualServices of all namespaces and uses the first object
-    only; HTTPRoutes of its own namespace come first.
-    """
-    here = clusters.place.cluster
-    found = httproutes.attached_to_service(
-        here.of(*httproutes.KINDS), service.namespace, service.name, port.number
-    )
-    covers = service.service is not None and (
-        not service.global_host or bool(here.dialect.value("route.covers-global-host"))
-    )
-    attached = [a for a in found if covers and a.route.namespace in {namespace, service.namespace}]
-    entries = [
-        e
-        for e in virtualservices.bound(here.of("VirtualService"), service.host, virtualservices.MESH, namespace)
-        if everywhere or e.namespace in {namespace, service.namespace}
-    ]
-    near = [a for a in attached if a.route.namespace == namespace]
-    far = [a for a in attached if a.route.namespace != namespace]
-    question = ""
-    if everywhere:
-        if near:
-            routes, question = httproutes.convert(near, clusters, port.number)
-            return routes, question
-        if entries:
-            question = _unknown_age(entries) if len(entries) > 1 else ""
-            if far and not question:
-                question = _unknown_age([*entries[:1], *(a.route for a in far)])
-            return virtualservices.convert(entries[:1], clusters, port.number, virtualservices.MESH, labels=labels), question
-        return httproutes.convert(far, clusters, port.number)
-    routes, question = httproutes.convert(near, clusters, port.number)
-    if far and entries and not question:
-        question = _unknown_age([*entries, *(a.route for a in far)])
-    if len(entries) > 1 and not question:
-        question = _unknown_age(entries)
-    distant, also = httproutes.convert(far, clusters, port.number)
-    by_vs = virtualservices.convert(entries, clusters, port.number, virtualservices.MESH, labels=None)
-    routes = [*routes, *distant, *by_vs]
-    return routes, question or also
-
-
-def _unknown_age(objects: list[Manifest]) -> str:
-    """The open question where the order of objects decides and their creation times are not given."""
-    times = {str(o.get("metadata", "creationTimestamp", default="")) for o in objects}
-    if len(times) == len(objects) and "" not in times:
-        return ""
-    names = " and ".join(str(o.key) for o in objects)
-    return f"{names} are ordered by age, and their manifests have no creationTimestamp"
 
 
 def sidecar_chain(
@@ -199,11 +146,15 @@ def sidecar_chain(
                 facts=facts,
                 tags=frozenset({"handover"}),
             )
-    routes, question = service_routes(
-        clusters, service, port, namespace=clusters.namespace, everywhere=True, labels=labels
-    )
-    if not is_http(port, "http"):
-        routes = []
+    routes: list[Route] = []
+    question = ""
+    if is_http(port, "http"):
+        routes, question = http_routes(
+            clusters, service, port, namespace=clusters.namespace, everywhere=True, labels=labels
+        )
+    else:
+        routed = tcp_route(clusters, service, port, namespace=clusters.namespace)
+        routes = [routed] if routed is not None else []
     if not routes:
         routes = [default_route(clusters.service(service, port), service.host, facts)]
     return Chain(

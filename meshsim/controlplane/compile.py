@@ -48,6 +48,7 @@ class ControlPlane:
         self._views: dict[str, ClusterView] = {}
         self._known: dict[str, Mapping[str, KnownService]] = {}
         self._proxies: dict[tuple[str, Locality], Proxy | None] = {}
+        self._makers: dict[tuple[str, Locality], Clusters] = {}
         self._entries: dict[str, str] = {}
         """Generated entries of flat peers' pods → the pods."""
 
@@ -55,7 +56,7 @@ class ControlPlane:
         """The services a cluster knows, by host."""
         if cluster not in self._known:
             services = self._federation(cluster).known(cluster)
-            self._known[cluster] = {service.host: service for service in services}
+            self._known[cluster] = {host: s for s in services for host in (s.host, *s.also)}
             for service in services:
                 self._entries.update({m.uid: m.pod.uid for m in service.members if not m.gateway and m.uid != m.pod.uid})
         return self._known[cluster]
@@ -125,6 +126,15 @@ class ControlPlane:
             self._proxies[key] = self._make_proxy(ident, locality)
         return self._proxies[key]
 
+    def make_cluster(self, ident: str, locality: Locality, name: str) -> None:
+        """Make a cluster of an Envoy that no route names now: istiod sends them all (`outbound|5000|subset|host`)."""
+        clusters = self._makers.get((ident, locality))
+        parts = name.split("|")
+        service = clusters.known.get(parts[-1]) if clusters is not None and len(parts) == 4 else None
+        port = service.port(int(parts[1])) if service is not None and parts[1].isdigit() else None
+        if clusters is not None and service is not None and port is not None:
+            clusters.service(service, port, parts[2].partition("/")[2] if parts[0] == "inbound-vip" else parts[2])
+
     def gateway(self, ident: str) -> Component | None:
         """The pods behind a `gateway:cluster/ns/name`."""
         cluster, manifest = self._gateway_manifest(ident)
@@ -148,7 +158,7 @@ class ControlPlane:
         if gateway is None or not is_waypoint(gateway):
             return None
         known = self.known(name)
-        mine = {h: s for h, s in known.items() if any(g.key == gateway.key for g in s.binding.gateways)}
+        mine = {s.host: s for s in known.values() if any(g.key == gateway.key for g in s.binding.gateways)}
         place = Place(cluster=here, locality=locality, source="waypoint", remote=_crosses(here, "waypoint.remote"))
         clusters = Clusters(place, namespace, known, self.mesh.assume, frozenset(mine))
 
@@ -307,6 +317,7 @@ class ControlPlane:
         make: Callable[[str], Chain | None],
         clusters: Clusters,
     ) -> Proxy:
+        self._makers[ident, locality] = clusters
         return Proxy(
             id=ident,
             cluster=here.name,
@@ -319,16 +330,16 @@ class ControlPlane:
 
     def _view(self, here: Cluster) -> ClusterView:
         known = self.known(here.name)
-        tables = ztunnel_tables(self.registry, here, tuple(known.values()), self.known_waypoints(here.name))
+        tables = ztunnel_tables(self.registry, here, tuple({id(s): s for s in known.values()}.values()), self.known_waypoints(here.name))
         by_host = {service.hostname: service for service in tables.services.values()}
         names: dict[str, Name] = {}
         kube: dict[str, tuple[tuple[str, int], ...]] = {}
         for host, service in known.items():
-            row = by_host[host]
+            row = by_host[service.host]
             ready = tuple(m for m in service.members if m.ready)
             headless = _is_headless(service)
             names[host] = Name(
-                host=host,
+                host=service.host,
                 service=row,
                 ips=tuple(m.pod.ip for m in ready if not m.gateway) if headless else tuple(filter(None, (service.vip,))),
                 mesh_only=service.service is None or service.global_host,

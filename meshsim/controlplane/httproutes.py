@@ -1,7 +1,7 @@
 """HTTPRoutes as Envoy routes (istio pilot/pkg/config/kube/gateway/conversion.go:230,977-1051)."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, final
 
 from meshsim.controlplane.clusters import Clusters
@@ -27,6 +27,38 @@ class Attached:
     route: Manifest
     parent: int
     port: int | None
+    gateway: bool = False
+    """Whether the parent is a Gateway: only then do ReferenceGrants count (conversion.go:977)."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One backendRef: the host it means, and why it is refused ("" where it is not)."""
+
+    host: str
+    port: int | None
+    weight: int
+    backend: str
+    refused: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One match of one rule: what istiod makes of it before it knows which hosts exist."""
+
+    match: RouteMatch
+    destinations: tuple[Destination, ...]
+    route: Manifest
+    parent: int
+    index: int
+    rule: Mapping[str, Any]
+
+    @property
+    def status(self) -> int | None:
+        """500 where no backend of positive weight is left (conversion.go:1010)."""
+        return None if self.destinations else 500
 
 
 def attached_to_service(routes: Iterable[Manifest], namespace: str, name: str, port: int) -> list[Attached]:
@@ -56,34 +88,56 @@ def attached_to_gateway(routes: Iterable[Manifest], gateway: Manifest, listener:
                 None,
                 listener.get("port"),
             }:
-                found.append(Attached(route=route, parent=index, port=parent.get("port")))
+                found.append(Attached(route=route, parent=index, port=parent.get("port"), gateway=True))
     return found
 
 
 def convert(attached: Iterable[Attached], clusters: Clusters, default_port: int | None) -> tuple[list[Route], str]:
-    """Envoy routes of all rules, most specific first; and the open question where only age would decide.
+    """Envoy routes of all rules, most specific first; and the open question where only age would decide."""
+    found = rows(attached, default_port, clusters.place.cluster.of("ReferenceGrant"))
+    routes = [_route(row, clusters) for row in found]
+    return routes, _open_order(found, routes)
 
-    Equal matches go by creation time, then by name (Gateway API, HTTPRouteRule precedence); manifests without a
-    creation time leave their order open.
+
+def rows(
+    attached: Iterable[Attached], default_port: int | None = None, grants: Sequence[Manifest] = ()
+) -> list[Row]:
+    """All rules as rows, most specific match first.
+
+    Equal matches go by creation time, then by name (Gateway API, HTTPRouteRule precedence).
     """
-    rows: list[tuple[tuple[int, ...], str, str, int, Route]] = []
-    for item in attached:
-        for index, rule in enumerate(item.route.get("spec", "rules", default=[])):
-            made = _rule(item, index, rule, clusters, default_port)
-            for match in _matches(item.route, rule):
-                age = str(item.route.get("metadata", "creationTimestamp", default=""))
-                order = f"{item.route.namespace}/{item.route.name}"
-                rows.append((_rank(match), age, order, index, replace(made, match=match)))
-    rows.sort(key=lambda row: (*(tuple(-part for part in row[0]),), row[1], row[2], row[3]))
-    return [row[4] for row in rows], _open_order(rows)
+    found = [
+        Row(
+            match=match,
+            destinations=_destinations(item, rule, default_port, grants),
+            route=item.route,
+            parent=item.parent,
+            index=index,
+            rule=rule,
+        )
+        for item in attached
+        for index, rule in enumerate(item.route.get("spec", "rules", default=[{}]))
+        for match in _matches(item.route, rule)
+    ]
+    return sorted(found, key=_order)
 
 
-def _open_order(rows: list[tuple[tuple[int, ...], str, str, int, Route]]) -> str:
+def _order(row: Row) -> tuple[object, ...]:
+    return (*(-part for part in _rank(row.match)), age(row.route), f"{row.route.namespace}/{row.route.name}", row.index)
+
+
+def age(manifest: Manifest) -> str:
+    """When an object was made; "" where its manifest does not say."""
+    return str(manifest.get("metadata", "creationTimestamp", default=""))
+
+
+def _open_order(found: Sequence[Row], routes: Sequence[Route]) -> str:
     """Two routes of different objects with the same match, and no creation time to order them."""
-    for first, second in zip(rows, rows[1:], strict=False):
-        same = first[4].match == second[4].match and first[2] != second[2]
-        if same and first[1] == second[1] and first[4].clusters != second[4].clusters:
-            return f"{first[4].object} and {second[4].object} match the same requests; the older wins and no age is known"
+    pairs = list(zip(found, routes, strict=True))
+    for (first, one), (second, other) in zip(pairs, pairs[1:], strict=False):
+        same = first.match == second.match and first.route.key != second.route.key
+        if same and age(first.route) == age(second.route) and one.clusters != other.clusters:
+            return f"{one.object} and {other.object} match the same requests; the older wins and no age is known"
     return ""
 
 
@@ -94,38 +148,92 @@ def _rank(match: RouteMatch) -> tuple[int, ...]:
     return kind, length, int(match.method is not None), len(match.headers), len(match.query)
 
 
-def _rule(item: Attached, index: int, rule: Mapping[str, Any], clusters: Clusters, default_port: int | None) -> Route:
-    route = item.route
-    here = clusters.place.cluster
-    ident = subject(here.name, route.key)
+def _destinations(
+    item: Attached, rule: Mapping[str, Any], default_port: int | None, grants: Sequence[Manifest]
+) -> tuple[Destination, ...]:
+    """The backendRefs of positive weight (1 where none is written); raw weights are kept, whatever their sum."""
+    found = []
+    for backend in rule.get("backendRefs") or []:
+        weight = backend.get("weight")
+        chosen = 1 if weight is None else int(weight)
+        if chosen > 0:
+            found.append(_destination(item, backend, chosen, default_port, grants))
+    return tuple(found)
+
+
+def _destination(
+    item: Attached,
+    backend: Mapping[str, Any],
+    weight: int,
+    default_port: int | None,
+    grants: Sequence[Manifest],
+) -> Destination:
+    kind, group = backend.get("kind") or "Service", backend.get("group") or ""
+    name, namespace = str(backend.get("name")), str(backend.get("namespace") or item.route.namespace)
+    host, refused = name, ""
+    if (kind, group) in {("Service", ""), ("Service", "core")}:
+        host = fqdn(name, namespace)
+        if item.gateway and namespace != item.route.namespace and not _granted(item.route, namespace, name, grants):
+            refused = "no ReferenceGrant"
+    elif (kind, group) != ("Hostname", "networking.istio.io"):
+        refused = f"kind {kind}" + (f" of group {group}" if group else "")
+    port = backend.get("port") or default_port
+    return Destination(
+        host=host, port=int(port) if port is not None else None, weight=weight, backend=name, refused=refused
+    )
+
+
+def _granted(route: Manifest, namespace: str, name: str, grants: Sequence[Manifest]) -> bool:
+    """Whether a ReferenceGrant in the backend's namespace lets the route refer to the Service."""
+    return any(
+        grant.namespace == namespace
+        and any(
+            (f.get("kind"), f.get("namespace")) == (route.kind, route.namespace)
+            for f in grant.get("spec", "from", default=[])
+        )
+        and any(t.get("kind") == "Service" and t.get("name") in {None, name} for t in grant.get("spec", "to", default=[]))
+        for grant in grants
+    )
+
+
+def _route(row: Row, clusters: Clusters) -> Route:
+    route, rule = row.route, row.rule
+    ident = subject(clusters.place.cluster.name, route.key)
     facts = Facts()
-    facts.take(_note(ident, f"spec.parentRefs.{item.parent}.name", route, "spec", "parentRefs", item.parent, "name"))
-    weighted = []
+    facts.take(_note(ident, f"spec.parentRefs.{row.parent}.name", route, "spec", "parentRefs", row.parent, "name"))
     for number, backend in enumerate(rule.get("backendRefs") or []):
         weight = backend.get("weight")
-        path: tuple[str | int, ...] = ("spec", "rules", index, "backendRefs", number)
+        path: tuple[str | int, ...] = ("spec", "rules", row.index, "backendRefs", number)
         facts.note(
             ident,
-            f"spec.rules.{index}.backendRefs.{number} {backend.get('name')} weight",
+            f"spec.rules.{row.index}.backendRefs.{number} {backend.get('name')} weight",
             1 if weight is None else weight,
             route.evidence(*path, "weight") if weight is not None else route.evidence(*path),
         )
-        weighted.append(
-            WeightedCluster(
-                cluster=_backend(route, backend, clusters, default_port, path),
-                weight=1 if weight is None else int(weight),
-                backend=str(backend.get("name")),
-            )
-        )
-    kept = tuple(w for w in weighted if w.weight > 0)
+    weighted = tuple(
+        WeightedCluster(cluster=_cluster(d, clusters), weight=d.weight, backend=d.backend) for d in row.destinations
+    )
     return Route(
-        clusters=kept,
-        direct_response=None if kept else 500,
+        match=row.match,
+        clusters=weighted,
+        direct_response=row.status,
         object=ident,
-        rule=str(rule.get("name") or index),
+        rule=str(rule.get("name") or row.index),
         unmodelled=tuple(_unmodelled(ident, rule)),
         why=facts.read(),
     )
+
+
+def _cluster(destination: Destination, clusters: Clusters) -> str:
+    """The cluster of a backendRef. A missing backend or a refused one answers its share with 500
+    (istio core/route/route.go:617 ClusterNotFoundResponseCode)."""
+    if destination.refused:
+        return clusters.absent(f"UnknownService:{destination.refused}/{destination.backend}", 500)
+    service = clusters.known.get(destination.host)
+    port = service.port(destination.port) if service is not None and destination.port is not None else None
+    if service is None or port is None:
+        return clusters.absent(f"outbound|{destination.port or ''}||{destination.host}", 500)
+    return clusters.service(service, port)
 
 
 def _note(ident: str, name: str, manifest: Manifest, *path: str | int) -> Iterator[Fact]:
@@ -142,30 +250,6 @@ def _unmodelled(ident: str, rule: Mapping[str, Any]) -> Iterator[str]:
             kind = str(entry.get("type"))
             if kind in _UNMODELLED_FILTERS:
                 yield f"{ident}: backend filter {kind}, {_UNMODELLED_FILTERS[kind]}"
-
-
-def _backend(
-    route: Manifest,
-    backend: Mapping[str, Any],
-    clusters: Clusters,
-    default_port: int | None,
-    path: tuple[str | int, ...],
-) -> str:
-    """The cluster of a backendRef. A missing backend or a refused kind answers its share with 500
-    (istio core/route/route.go:617 ClusterNotFoundResponseCode)."""
-    kind, group = backend.get("kind") or "Service", backend.get("group") or ""
-    name = str(backend.get("name"))
-    if (kind, group) in {("Service", ""), ("Service", "core")}:
-        host = fqdn(name, str(backend.get("namespace") or route.namespace))
-    elif (kind, group) == ("Hostname", "networking.istio.io"):
-        host = name
-    else:
-        return clusters.absent(f"UnknownService:{kind}/{name}", 500)
-    service = clusters.known.get(host)
-    port = service.port(backend.get("port") or default_port) if service is not None else None
-    if service is None or port is None:
-        return clusters.absent(f"outbound|{backend.get('port') or default_port}||{host}", 500)
-    return clusters.service(service, port)
 
 
 def _matches(route: Manifest, rule: Mapping[str, Any]) -> list[RouteMatch]:

@@ -120,6 +120,8 @@ class KnownService:
     global_members: bool = False
     alias: str = ""
     """The other name of the same service in this cluster: the local host of a global one, and the reverse."""
+    also: tuple[str, ...] = ()
+    """Further hosts that lead to this very entry."""
     binding: Binding
     distribution: str = ""
     load_balancing: LoadBalancing | None = None

@@ -31,10 +31,12 @@ REMOTE_CLASS = "istio-remote"
 @final
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """One cluster's Service and whether it shares it, with what was read to know."""
+    """One cluster's Service, whether it shares it, and whether it asks for a global name (`global-only` does not:
+    the older one-label form only widens the local name), with what was read to know."""
 
     service: Manifest
     shared: bool
+    named: bool
     facts: tuple[Fact, ...]
 
 
@@ -46,6 +48,8 @@ class _Shared:
     namespace: str
     name: str
     host: str
+    named: bool
+    """Whether the global host exists."""
     holders: tuple[tuple[Cluster, Manifest], ...]
     facts: tuple[Fact, ...]
 
@@ -67,8 +71,12 @@ class Peering:
         here = self.registry.cluster(name)
         common_services = self._shared_services(here)
         vips = self.registry.entry_vips(entry.host for entry in common_services.values())
-        found = list(self._local(here, common_services, vips))
-        found.extend(self._global(here, entry, vips) for entry in common_services.values())
+        found = list(self._local(here, common_services))
+        takeovers = _takeovers(here, common_services)
+        for key, entry in common_services.items():
+            borrowed = key in takeovers and here.get("Service", *key) is None
+            if entry.named or borrowed:
+                found.append(self._global(here, entry, vips, borrowed=borrowed))
         return tuple(found)
 
     def waypoints(self, name: str) -> tuple[KnownWaypoint, ...]:
@@ -100,8 +108,10 @@ class Peering:
                 if service.get("spec", "type") == "ExternalName":
                     continue
                 facts = Facts()
-                is_shared = shared(scope(cluster, service, facts))
-                found[service.namespace, service.name] = _Offer(service, is_shared, facts.read())
+                chosen = scope(cluster, service, facts)
+                found[service.namespace, service.name] = _Offer(
+                    service, shared(chosen), shared(chosen) and chosen != "global-only", facts.read()
+                )
             self._offers[cluster.name] = found
         return self._offers[cluster.name]
 
@@ -110,47 +120,48 @@ class Peering:
         mine = self._segment(here)
         holders: dict[Key, list[tuple[Cluster, Manifest]]] = {}
         facts: dict[Key, Facts] = {}
+        named: set[Key] = set()
         for cluster in self.registry.mesh.visible(here.name):
             same = self._segment(cluster).name == mine.name
             for key, offer in self._offered(cluster).items():
                 facts.setdefault(key, Facts()).take(offer.facts)
                 if offer.shared and same:
                     holders.setdefault(key, []).append((cluster, offer.service))
+                    if offer.named:
+                        named.add(key)
         return {
-            key: _Shared(*key, f"{key[1]}.{key[0]}.{mine.domain}", tuple(holders[key]), facts[key].read())
+            key: _Shared(
+                *key, f"{key[1]}.{key[0]}.{mine.domain}", key in named, tuple(holders[key]), facts[key].read()
+            )
             for key in sorted(holders)
         }
 
-    def _local(
-        self, here: Cluster, common_services: Mapping[Key, _Shared], vips: Mapping[str, str]
-    ) -> Iterator[KnownService]:
-        """The local hosts: this cluster's own Services, and those that a peer's takeover brings in."""
+    def _local(self, here: Cluster, common_services: Mapping[Key, _Shared]) -> Iterator[KnownService]:
+        """The local hosts of this cluster's own Services. One that a peer's takeover brings in is a second name of
+        the generated entry (solo workshops 016), see `_global`."""
         own = {key: offer.service for key, offer in self._offered(here).items()}
         takeovers = _takeovers(here, common_services)
         domain = self._segment(here).domain
-        for key in sorted(own.keys() | takeovers.keys()):
+        for key in sorted(own):
             namespace, name = key
-            service = own.get(key)
+            service = own[key]
             facts, spread, ingress = Facts(), Facts(), Facts()
             taken = key in takeovers
             if taken:
                 facts.take(takeovers[key][1].read())
             l7_members = tuple(local_members(self.registry, here, service))
             everyone = tuple(self._members(here, namespace, name, facts)) if key in common_services else ()
-            origin = service if service is not None else takeovers[key][0]
             default = here.dialect.value("global.distribution") if taken else ""
             chosen = distribution(here, service, namespace, default, spread)
             balancing = load_balancing(here, service, chosen, spread)
             vip = self.registry.cluster_ips.get((here.name, namespace, name), "")
-            if service is None:
-                vip = vips[common_services[key].host]
             yield KnownService(
                 host=fqdn(name, namespace),
                 name=name,
                 namespace=namespace,
                 service=service,
-                origin=origin,
-                ports=ports_of(origin),
+                origin=service,
+                ports=ports_of(service),
                 vip=vip,
                 global_members=taken,
                 alias=f"{name}.{namespace}.{domain}",
@@ -166,8 +177,8 @@ class Peering:
                 identity_facts=facts.read(),
             )
 
-    def _global(self, here: Cluster, entry: _Shared, vips: Mapping[str, str]) -> KnownService:
-        """A generated ServiceEntry `<svc>.<ns>.<domain>` of this cluster."""
+    def _global(self, here: Cluster, entry: _Shared, vips: Mapping[str, str], *, borrowed: bool) -> KnownService:
+        """A generated ServiceEntry `<svc>.<ns>.<domain>` of this cluster; `borrowed` gives it the local host too."""
         namespace, name = entry.namespace, entry.name
         service = here.get("Service", namespace, name)
         asking, asked = (here, service) if service is not None else entry.holders[0]
@@ -176,7 +187,7 @@ class Peering:
         chosen = distribution(asking, asked, namespace, here.dialect.value("global.distribution"), spread)
         members = tuple(self._members(here, namespace, name, facts))
         return KnownService(
-            host=entry.host,
+            host=entry.host if entry.named else fqdn(name, namespace),
             name=name,
             namespace=namespace,
             service=service,
@@ -186,6 +197,7 @@ class Peering:
             global_host=True,
             global_members=True,
             alias=fqdn(name, namespace),
+            also=(fqdn(name, namespace),) if borrowed and entry.named else (),
             binding=bind(here, service, namespace),
             distribution=chosen,
             load_balancing=load_balancing(asking, asked, chosen, spread),

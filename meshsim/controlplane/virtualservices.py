@@ -30,12 +30,23 @@ def hosts_of(entry: Manifest) -> list[str]:
     return [absolute_host(str(host), entry.namespace) for host in entry.get("spec", "hosts", default=[])]
 
 
+def refusal(entry: Manifest) -> str:
+    """Why istiod's validation refuses a VirtualService, "" where it does not: several destinations need a weight
+    (istio pkg/config/validation/validation.go:2445)."""
+    for http in entry.get("spec", "http", default=[]):
+        routes = http.get("route") or []
+        if len(routes) > 1 and not any(int(part.get("weight") or 0) for part in routes):
+            return "refused: total destination weight = 0"
+    return ""
+
+
 def bound(entries: Iterable[Manifest], host: str, gateway: str, namespace: str) -> list[Manifest]:
     """The VirtualServices for a host on a gateway (or `mesh`) that a proxy in `namespace` sees, oldest first."""
     kept = [
         entry
         for entry in entries
         if gateway in gateways_of(entry)
+        and not refusal(entry)
         and exported(entry, namespace)
         and any(host_matches(pattern, host) for pattern in hosts_of(entry))
     ]

@@ -1,7 +1,7 @@
 """The lab and the model side by side: each client's call at each phase, counted by Envoys and computed by the walk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final, final
 
@@ -15,7 +15,10 @@ from meshsim.model.shares import ONE
 from meshsim.model.trace import Step, Trace
 from meshsim.tables.views import Views
 
-REQUESTS: Final = 1000
+MOST_REQUESTS: Final = 1000
+LEAST_REQUESTS: Final = 300
+WHOLE_RUN: Final = 20_000
+"""Requests of a whole run: what two cores drive through every path, double HBONE included, in half a minute."""
 AGAIN: Final = 4
 """A row that disagrees is measured once more, with so many times the requests."""
 KEPT: Final = 4
@@ -48,7 +51,8 @@ class Compared:
     model: Mapping[Category, Fraction] = field(default_factory=dict)
     envoy: Mapping[Category, int] = field(default_factory=dict)
     agreement: Agreement | None = None
-    repeated: bool = False
+    first: Mapping[Category, int] = field(default_factory=dict)
+    """The counts that disagreed, where the row was measured again."""
     rules: tuple[str, ...] = ()
     """The rules that the model's answer rests on."""
     why: str = ""
@@ -75,21 +79,32 @@ class Outcome:
 def check(
     phases: Sequence[Phase],
     *,
-    requests: int = REQUESTS,
+    requests: int | None = None,
     walk: Callable[..., Trace] = resolve,
     told: Callable[[Compared], None] | None = None,
 ) -> Outcome:
     """Run phases on Envoys, one after the other in one lab, and compare. `told` hears of each row as it is known.
 
-    `walk` is the model that is held against Envoy.
+    `requests` for each row are as many as a whole run allows, unless given. `walk` is the model that is held against
+    Envoy.
     """
+    number = requests or share_of(sum(len(visits(phase)) for phase in phases))
     with Lab() as lab:
         rows: list[Compared] = []
-        for row in _phases(lab, phases, requests, walk):
+        for row in _phases(lab, phases, number, walk):
             rows.append(row)
             if told is not None:
                 told(row)
         return Outcome(processes=tuple(lab.processes), ready=lab.seconds_to_ready, rows=tuple(rows))
+
+
+def share_of(rows: int) -> int:
+    """The requests of each of so many rows.
+
+    >>> share_of(3), share_of(40), share_of(1000)
+    (1000, 500, 300)
+    """
+    return max(LEAST_REQUESTS, min(MOST_REQUESTS, WHOLE_RUN // max(rows, 1)))
 
 
 def visits(phase: Phase) -> tuple[tuple[Call, str, Client], ...]:
@@ -133,7 +148,7 @@ def _row(
     row = Compared(phase=phase.name, client=name, to=call.to, path=call.path, connection=call.connection)
     question = undecided(trace)
     if door.closed or question:
-        return _replaced(row, why=door.closed or f"the model leaves it open: {question}")
+        return replace(row, why=door.closed or f"the model leaves it open: {question}")
     model = expected(trace, phase.views)
     kept = call.connection == "keep-alive"
     once = kept and pinned(trace)
@@ -152,25 +167,19 @@ def _row(
 
     envoy = counts(requests)
     agreement = compare(envoy, model)
-    repeated = not agreement.holds
-    if repeated:
-        envoy = counts(requests * AGAIN)
+    first: Mapping[Category, int] = {}
+    if not agreement.holds:
+        first, envoy = envoy, counts(requests * AGAIN)
         agreement = compare(envoy, model)
-    return _replaced(
+    return replace(
         row,
         requests=sum(envoy.values()),
         model=model,
         envoy=envoy,
         agreement=agreement,
-        repeated=repeated,
+        first=first,
         rules=tuple(dict.fromkeys(step.rule.name for path in trace.paths() for step in path.steps)),
     )
-
-
-def _replaced(row: Compared, **changes: object) -> Compared:
-    from dataclasses import replace
-
-    return replace(row, **changes)  # type: ignore[arg-type]
 
 
 def pinned(trace: Trace) -> bool:

@@ -15,8 +15,8 @@ from meshsim.analysis.situation import Situation
 from meshsim.live.check import Phase
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.verdict import Row
-from meshsim.rollouts import at_rest, next_due
 from meshsim.scenario.scenario import Scenario
+from meshsim.simulation.timeline import record
 from meshsim.tables.envoy import Chain, Cluster, Proxy
 from meshsim.tables.views import ClusterView, PodRow, Views
 from meshsim.tables.workload import Locality
@@ -52,18 +52,11 @@ def phases(subject: Subject, at: At | None = None, mode: str = "auto") -> tuple[
     return tuple(_phase(subject, moment, mode) for moment, _ in subject.moments(at, mode))
 
 
-def instants(subject: Subject, mode: str = "auto") -> tuple[float | None, ...]:
-    """The instants at which something may have changed: entries of the timeline, what controllers do by themselves,
-    and rest."""
-    entries = sorted({entry.at for entry in subject.scenario.timeline if entry.at is not None})
-    found: list[float] = []
-    now: float | None = 0.0
-    while now is not None and len(found) < MOST_INSTANTS:
-        found.append(now)
-        states = subject.situation(now, mode).deployed.states.values()
-        due = [when for state in states if not at_rest(state) and (when := next_due(state)) is not None]
-        now = min((when for when in (*entries, *due) if when > found[-1]), default=None)
-    return (*found, None)
+def instants(subject: Subject, mode: str = "auto") -> tuple[float, ...]:
+    """The instants at which something happens, from the start until everything is at rest."""
+    scenario = subject.scenario
+    history = record(subject.mesh, scenario.timeline, scenario.timing, mode, None)
+    return tuple(instant for instant, *_ in history.instants())[:MOST_INSTANTS]
 
 
 def _phase(subject: Subject, at: At | None, mode: str) -> Phase:

@@ -1,13 +1,12 @@
 """YAML nodes as plain values."""
 
 import base64
-from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from meshsim.manifests.nodes import MERGE, key_of
-from meshsim.manifests.scalars import key_text, plain
+from meshsim.manifests.scalars import plain, plain_key
 from meshsim.manifests.templates import template_at
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Source
@@ -19,86 +18,88 @@ MAX_NODES: Final = 1_000_000
 _TAG: Final = "tag:yaml.org,2002:"
 
 
-def constructor(file: str, *, aliases: bool, data: bytes) -> Callable[[Node], Any]:
-    """A function from a root node to its plain value. Texts are resolved once each: the same few recur."""
-    plains = _Plains()
-    keys = _Keys()
-    built: dict[int, tuple[Any, int]] = {}
-    nodes = 0
+class Constructor:
+    """Makes plain values of the nodes of one text. Texts are resolved once each: the same few recur."""
 
-    def scalar(node: Any) -> Any:
+    __slots__ = ("_aliases", "_built", "_data", "_file", "_keys", "_nodes", "_plains")
+
+    def __init__(self, file: str, data: bytes) -> None:
+        self._file = file
+        self._data = data
+        self._aliases = b"&" in data and b"*" in data
+        self._plains = _Plains()
+        self._keys = _Keys()
+        self._built: dict[int, tuple[Any, int]] = {}
+        self._nodes = 0
+
+    def document(self, node: Node) -> Any:
+        """The value of a document's root. Raises InputError with the place of what cannot be read."""
+        self._nodes = 0
+        self._built.clear()
+        return self._value(node, 0)
+
+    def _value(self, node: Any, depth: int) -> Any:
+        if node.__class__ is ScalarNode:
+            return self._scalar(node)
+        return self._aliased(node, depth) if self._aliases else self._collection(node, depth)
+
+    def _scalar(self, node: Any) -> Any:
         try:
-            if node.tag is not None:
-                return _tagged(node)
-            return node.value if node.style else plains[node.value]
+            if node.tag is None:
+                return node.value if node.style else self._plains[node.value]
+            return _tagged(node)
         except ValueError as error:
-            _fail(str(error), node, file)
+            _fail(str(error), node, self._file)
 
-    def mapping(node: Any, depth: int) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        merges: list[dict[str, Any]] = []
-        for key_node, value_node in node.value:
-            if key_node.__class__ is not ScalarNode:
-                _bad_key(key_node, data, file)
-            key = key_node.value if key_node.style else keys[key_node.value]
-            if key is None:
-                _fail("null cannot be a key", key_node, file, "quote it")
-            if key in result:
-                _duplicate(node, key, file)
-            if value_node.__class__ is not ScalarNode:
-                value = collection(value_node, depth)
-                if key == MERGE:
-                    merges += _merged(value, value_node, file)
-                    continue
-            elif value_node.tag is None and not value_node.style:
-                try:
-                    value = plains[value_node.value]
-                except ValueError as error:
-                    _fail(str(error), value_node, file)
-            else:
-                value = scalar(value_node)
-            result[key] = value
-        if MERGE in result:
-            _merged(result[MERGE], node, file)
-        for merge in merges:
-            result = {**merge, **result}
-        return result
+    def _aliased(self, node: Any, depth: int) -> Any:
+        """A collection that may be met again: built once, counted each time, so that an alias bomb is found."""
+        known = self._built.get(id(node))
+        if known is not None:
+            if known[1] == 0:
+                _fail("this anchor contains itself", node, self._file)
+            self._nodes += known[1]
+            _budget(self._nodes, node, self._file)
+            return known[0]
+        before = self._nodes
+        self._built[id(node)] = (None, 0)
+        self._nodes += len(node.value) + 1
+        _budget(self._nodes, node, self._file)
+        value = self._collection(node, depth)
+        self._built[id(node)] = (value, self._nodes - before)
+        return value
 
-    def collection(node: Any, depth: int) -> Any:
-        nonlocal nodes
-        if aliases and id(node) in built:
-            value, size = built[id(node)]
-            if size == 0:
-                _fail("this anchor contains itself", node, file)
-            nodes += size
-            _budget(nodes, node, file)
-            return value
+    def _collection(self, node: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise RecursionError
         if node.tag is not None and node.tag not in {_TAG + "map", _TAG + "seq"}:
-            _fail(f"the tag {_short(node.tag)} is nothing that Kubernetes reads", node, file, "remove it")
-        before = nodes
-        nodes += len(node.value) + 1
-        if aliases:
-            built[id(node)] = (None, 0)
-            _budget(nodes, node, file)
+            _fail(f"the tag {_short(node.tag)} is nothing that Kubernetes reads", node, self._file, "remove it")
         if node.__class__ is MappingNode:
-            value = mapping(node, depth + 1)
-        else:
-            value = [
-                scalar(item) if item.__class__ is ScalarNode else collection(item, depth + 1) for item in node.value
-            ]
-        if aliases:
-            built[id(node)] = (value, nodes - before)
-        return value
+            return self._mapping(node, depth + 1)
+        return [self._value(item, depth + 1) for item in node.value]
 
-    def document(node: Node) -> Any:
-        nonlocal nodes
-        nodes = 0
-        built.clear()
-        return scalar(node) if node.__class__ is ScalarNode else collection(node, 0)
-
-    return document
+    def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merges: list[dict[str, Any]] = []
+        keys, plains = self._keys, self._plains
+        for key_node, value_node in node.value:
+            if key_node.__class__ is not ScalarNode:
+                _bad_key(key_node, self._data, self._file)
+            key = key_node.value if key_node.style else keys[key_node.value]
+            if key is None:
+                _fail("null cannot be a key", key_node, self._file, "quote it")
+            if key in result:
+                _duplicate(node, key, self._file)
+            if value_node.__class__ is ScalarNode and value_node.value in plains and not value_node.style:
+                value = plains[value_node.value] if value_node.tag is None else self._scalar(value_node)
+            else:
+                value = self._value(value_node, depth)
+            if key == MERGE:
+                merges += _merged(value, value_node, self._file)
+            else:
+                result[key] = value
+        for merge in merges:
+            result = {**merge, **result}
+        return result
 
 
 class _Plains(dict[str, Any]):
@@ -109,7 +110,7 @@ class _Plains(dict[str, Any]):
 
 class _Keys(dict[str, "str | None"]):
     def __missing__(self, text: str) -> str | None:
-        key = self[text] = MERGE if text == "<<" else key_text(plain(text) if text[:2].lower() != ".n" else text)
+        key = self[text] = MERGE if text == "<<" else plain_key(text)
         return key
 
 

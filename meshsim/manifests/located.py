@@ -15,7 +15,7 @@ from typing import Any, Final, Self, final
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from meshsim.manifests.construct import MAX_DEPTH, constructor
+from meshsim.manifests.construct import MAX_DEPTH, Constructor
 from meshsim.manifests.nodes import Marks, marks_of, pair, walk
 from meshsim.manifests.overlay import Path
 from meshsim.manifests.templates import template_at
@@ -124,7 +124,7 @@ def documents(text: bytes | str, file: str) -> list[Located]:
         raise InputError(msg, where=Source(file))
     if b"\\u" in data:
         data = _SURROGATES.sub(_astral, data)
-    build = constructor(file, aliases=b"&" in data and b"*" in data, data=data)
+    build = Constructor(file, data).document
     found: list[Located] = []
     with collector_off():
         try:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from meshsim.manifests.overlay import Path
-from meshsim.manifests.scalars import key_text, plain
+from meshsim.manifests.scalars import plain_key
 
 MERGE: Final = "\0<<"
 """The name of an unquoted `<<`, which is no key."""
@@ -43,7 +43,7 @@ def key_of(node: Any) -> str | None:
     """A key as text, `MERGE` for an unquoted `<<`."""
     if node.style:
         return str(node.value)
-    return MERGE if node.value == "<<" else key_text(plain(node.value))
+    return MERGE if node.value == "<<" else plain_key(node.value)
 
 
 def pair(node: Any, step: str | int) -> tuple[Node, Node] | None:

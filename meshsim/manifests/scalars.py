@@ -61,12 +61,16 @@ def _integer(number: str) -> int:
     return sign * int(digits) if len(digits) < 40 else sign * _LARGEST_INTEGER
 
 
-def key_text(value: Any) -> str | None:
-    """A mapping key as JSON spells it, None where it can be no key.
+def plain_key(text: str) -> str | None:
+    """An unquoted mapping key as JSON spells it, None where it can be no key.
 
-    >>> key_text(True), key_text(1), key_text("a")
-    ('true', '1', 'a')
+    >>> plain_key("on"), plain_key("0x10"), plain_key("a")
+    ('true', '16', 'a')
     """
+    try:
+        value = plain(text)
+    except ValueError:
+        return text
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

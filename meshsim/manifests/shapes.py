@@ -115,7 +115,7 @@ def port_or_name(value: Any) -> Problem | None:
 
 
 def flag(value: Any) -> Problem | None:
-    """true or false."""
+    """A boolean."""
     return None if value.__class__ is bool else Problem(f"must be true or false, not {shown(value)}")
 
 

@@ -42,7 +42,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "MS210": ("label:istio.io/waypoint-for", "spec.listeners", "status", *_BINDING),
     "MS211": ("spec.rules", "spec.http"),
     "MS301": _SUBSETS,
-    "MS302": tuple(reversed(_SUBSETS)),
+    "MS302": ("env:ENABLE_PEERING_LABEL_PROPAGATION",),
     "MS303": _SUBSETS,
     "MS304": _SUBSETS,
     "MS305": _SUBSETS,

@@ -19,7 +19,6 @@ from meshsim.scenario.notation import (
     Unfit,
     cluster_shares,
     duration,
-    lag,
     moment,
     rate,
     share_or_count,

@@ -210,7 +210,7 @@ def put(deployed: Deployed, rollout: RolloutId, state: State, *, observed: bool)
     changed.extend(_replica_set(cluster, state, found) for found in state.sets if id(found) not in unchanged)
     refused = dict(deployed.refused)
     error = state.error or (None if observed else check(state.rollout, state.docs()))
-    if error is not None:
+    if error is not None and error.cannot_execute:
         refused[rollout] = str(error.message)
     return Deployed(
         mesh=mesh.fork(cluster.with_objects(changed, gone)),

@@ -76,7 +76,7 @@ class Binomial:
         return floor((self.n + 1) * self.p)
 
     def log(self, k: int) -> float:
-        """log f(k): relative error below 1e-12, -inf outside the support."""
+        """The logarithm of f(k): relative error below 1e-12, -inf outside the support."""
         n, p = self.n, self.p
         if not 0 <= k <= n:
             return -float("inf")
@@ -91,7 +91,7 @@ class Binomial:
         return size - away - 0.5 * log(2 * pi * (k / n) * (n - k))
 
     def exact(self, k: int) -> tuple[tuple[tuple[int, int], ...], Fraction, int]:
-        """log f(k)/f(mode) as (sign, x) of log-gammas, and a ratio whose logarithm is taken so many times."""
+        """The logarithm of f(k)/f(mode) as (sign, x) of log-gammas, and a ratio whose logarithm is taken so many times."""
         m, n = self.mode, self.n
         gammas = ((1, m + 1), (1, n - m + 1), (-1, k + 1), (-1, n - k + 1))
         return gammas, self.p / (1 - self.p), k - m
@@ -109,7 +109,7 @@ class Poisson:
         return floor(self.mean)
 
     def log(self, k: int) -> float:
-        """log f(k): relative error below 1e-12, -inf outside the support."""
+        """The logarithm of f(k): relative error below 1e-12, -inf outside the support."""
         if k < 0:
             return -float("inf")
         if k == 0:
@@ -135,7 +135,7 @@ class Geometric:
         return 0
 
     def log(self, k: int) -> float:
-        """log f(k): relative error below 1e-12, -inf outside the support."""
+        """The logarithm of f(k): relative error below 1e-12, -inf outside the support."""
         return log(self.p.numerator) - log(self.p.denominator) + k * _log_rest(self.p) if k >= 0 else -float("inf")
 
     def exact(self, k: int) -> tuple[tuple[tuple[int, int], ...], Fraction, int]:
@@ -147,7 +147,7 @@ Law = Binomial | Poisson | Geometric
 
 
 def _log_rest(p: Fraction) -> float:
-    """log(1 - p)."""
+    """The logarithm of 1 - p."""
     return log1p(-float(p)) if p < Fraction(1, 2) else log(1 - p)
 
 
@@ -216,7 +216,7 @@ def _compared(law: Law, k: int, drawn: int, shift: int, digits: int) -> bool | N
 
 
 def _log_gamma(x: "Decimal", digits: int) -> "Decimal":  # type: ignore[name-defined]  # noqa: F821
-    """log Γ(x) - log(2π)/2 by Stirling's series, shifted until it is good for `digits` decimals."""
+    """The logarithm of Γ(x)/√(2π) by Stirling's series, shifted until it is good for `digits` decimals."""
     from decimal import Decimal
 
     shifted = Decimal(1)
@@ -246,7 +246,7 @@ def _bernoulli(count: int) -> list[Fraction]:
 
 
 def _stirling(n: int) -> float:
-    """log n! - log(√(2πn) (n/e)^n)."""
+    """The logarithm of n! / (√(2πn) (n/e)^n)."""
     if n < 16:
         return lgamma(n + 1.0) - (n + 0.5) * log(n) + n - 0.5 * log(2 * pi)
     x = float(n)

@@ -112,7 +112,9 @@ def ejections(
     return tuple(found)
 
 
-def hitting_time(source: Stream, rate: Fraction, errors: Fraction = Fraction(1), consecutive: int = CONSECUTIVE) -> float:
+def hitting_time(
+    source: Stream, rate: Fraction, errors: Fraction = Fraction(1), consecutive: int = CONSECUTIVE
+) -> float:
     """Seconds until a host that gets `rate` requests a second is ejected: Gamma(r, 1/rate) where each is an error."""
     bits = Bits(source, Purpose.TIMES)
     return _gamma(bits, requests_until(bits, errors, consecutive)) / float(rate)

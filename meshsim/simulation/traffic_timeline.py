@@ -55,7 +55,9 @@ def _ticks(parts: Sequence[Interval]) -> tuple[list[int], int]:
     return [c * (whole // d) - a * (whole // b) for a, b, c, d in ends], whole
 
 
-def _split(source: Stream, requests: int, parts: Sequence[Interval], ticks: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+def _split(
+    source: Stream, requests: int, parts: Sequence[Interval], ticks: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
     """Counts of requests at independent uniform moments: one tree whose leaves are (interval, leaf)."""
     totals = [part.of.total for part in parts]
     whole = lcm(*totals)

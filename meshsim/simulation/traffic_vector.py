@@ -23,7 +23,7 @@ Labels = npt.NDArray[np.unsignedinteger[Any]]
 U64 = npt.NDArray[np.uint64]
 
 _GENERATOR: Final = np.random.Philox(key=0)
-_STATE: Final[dict[str, Any]] = {
+_STATE: Final[Any] = {
     "bit_generator": "Philox",
     "buffer": (0, 0, 0, 0),
     "buffer_pos": 4,
@@ -33,7 +33,7 @@ _STATE: Final[dict[str, Any]] = {
 
 
 def keyed(source: Stream, purpose: Purpose, number: int = 0) -> np.random.Philox:
-    """numpy's Philox at block `number` of a stream: one generator, re-keyed, since a new one costs ten times as much.
+    """The Philox of numpy at block `number` of a stream: one generator, re-keyed, as a new one costs ten times as much.
 
     It is valid until the next call; not for several threads.
     """
@@ -104,13 +104,15 @@ def _halves(raw: U64) -> npt.NDArray[np.uint16]:
     return (raw if sys.byteorder == "little" else raw.byteswap()).view(np.dtype("<u2"))
 
 
-def _refined(source: Stream, indices: npt.NDArray[np.int64], buckets: npt.NDArray[np.uint16], at: Cuts) -> Labels:
+def _refined(
+    source: Stream, indices: npt.NDArray[np.int64], buckets: npt.NDArray[np.uint16], at: Cuts
+) -> npt.NDArray[np.int64]:
     """Exact leaves of requests in buckets with a boundary: 64 further bits for all at once, more where they tie."""
     word = first_words(source, indices)
     first, home, floors, whole = _edges(at)
     begin = np.searchsorted(first, buckets, side="right")
     end = np.searchsorted(home, buckets, side="right")
-    found = begin.copy()
+    found: npt.NDArray[np.int64] = begin.astype(np.int64)
     tied = np.zeros(len(indices), dtype=bool)
     for step in range(int((end - begin).max())):
         here = np.minimum(begin + step, len(floors) - 1)

@@ -169,7 +169,8 @@ def _below(step: Step, inherited: Unit, name: str, context: _Context, *, seen: b
         return context.numbers[id(step)]
     unit = context.unit(step.granularity, inherited, seen=seen)
     backend = f"={step.route.backend}" if step.route is not None else ""
-    turn = step.l7 and context.policy is not None and context.policy(step) == "ROUND_ROBIN" and not context.client.sessions
+    policy = context.policy(step) if step.l7 and context.policy is not None else ""
+    turn = policy == "ROUND_ROBIN" and not context.client.sessions
     http = seen or step.granularity == "request"
     return _among(step.children, step.share, unit, f"{name}>{step.hop}{backend}", context, seen=http, turn=turn)
 

@@ -1,4 +1,4 @@
-"""Every bad input has its exact message: `NAME.yaml` beside `NAME.txt`. `scenario-*` are scenarios, the rest clusters."""
+"""Every bad input has its exact message: `NAME.yaml` beside `NAME.txt`. `scenario-*` are scenarios."""
 
 from pathlib import Path
 
@@ -15,10 +15,7 @@ CASES = sorted(path.name for path in HERE.glob("*.yaml"))
 def test_bad_input_is_refused_with_its_exact_message(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(HERE)
     with pytest.raises(InputError) as raised:
-        if case.startswith("scenario-"):
-            load(case)
-        else:
-            from_clusters({"cluster1": case})
+        load(case) if case.startswith("scenario-") else from_clusters({"cluster1": case})
     assert f"{raised.value}\n" == Path(case).with_suffix(".txt").read_text(encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """No input makes a traceback: whatever the bytes, there are Manifests or an InputError."""
 
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
@@ -51,13 +52,11 @@ KINDS = st.sampled_from(
 
 
 def check(text: bytes | str) -> None:
-    try:
+    with suppress(InputError):
         for manifest in read(text, "f.yaml").manifests:
             assert manifest.name
             manifest.evidence("spec", "ports", 0)
             relevant_fields(manifest)
-    except InputError as error:
-        assert str(error)
 
 
 @given(st.binary(max_size=200))

@@ -36,24 +36,24 @@ def relevant(kind: str, spec: str) -> list[str]:
         ("Gateway", "{gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}"),
         (
             "HTTPRoute",
-            "{parentRefs: [{group: '', kind: Service, name: a}], rules: [{matches: [{path: {value: /}}],"
-            " timeouts: {request: 1s}, backendRefs: [{group: '', kind: Service, name: a, port: 80, weight: 100}]}]}",
+            """{parentRefs: [{group: '', kind: Service, name: a}], rules: [{matches: [{path: {value: /}}],
+             timeouts: {request: 1s}, backendRefs: [{group: '', kind: Service, name: a, port: 80, weight: 100}]}]}""",
         ),
         (
             "VirtualService",
-            "{hosts: [a], http: [{name: primary, match: [{uri: {prefix: /}}], retries: {attempts: 3},"
-            " route: [{destination: {host: a, subset: stable, port: {number: 80}}, weight: 100}]}]}",
+            """{hosts: [a], http: [{name: primary, match: [{uri: {prefix: /}}], retries: {attempts: 3},
+             route: [{destination: {host: a, subset: stable, port: {number: 80}}, weight: 100}]}]}""",
         ),
         (
             "DestinationRule",
-            "{host: a, subsets: [{name: stable, labels: {v: '1'}}], trafficPolicy: {outlierDetection: {interval: 1s},"
-            " loadBalancer: {simple: RANDOM, localityLbSetting: {enabled: false}}, tls: {mode: ISTIO_MUTUAL}}}",
+            """{host: a, subsets: [{name: stable, labels: {v: '1'}}], trafficPolicy: {outlierDetection: {interval: 1s},
+             loadBalancer: {simple: RANDOM, localityLbSetting: {enabled: false}}, tls: {mode: ISTIO_MUTUAL}}}""",
         ),
         (
             "Rollout",
-            "{replicas: 1, selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}}, strategy: {canary:"
-            " {stableService: s, canaryService: c, trafficRouting: {plugins: {argoproj-labs/gatewayAPI: {httpRoutes:"
-            " [{name: a}]}}}, steps: [{pause: {}}, {setWeight: 50}]}}}",
+            """{replicas: 1, selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}}, strategy:
+             {canary: {stableService: s, canaryService: c, trafficRouting: {plugins: {argoproj-labs/gatewayAPI:
+             {httpRoutes: [{name: a}]}}}, steps: [{pause: {}}, {setWeight: 50}]}}}""",
         ),
     ],
 )
@@ -67,7 +67,7 @@ def test_the_guides_objects_are_wholly_modelled(kind: str, spec: str) -> None:
         ("Service", "{sessionAffinity: ClientIP}", "spec.sessionAffinity"),
         ("Service", "{externalIPs: [1.2.3.4]}", "spec.externalIPs"),
         ("Service", "{tomorrow: 1}", "spec.tomorrow"),
-        ("Gateway", "{listeners: [{allowedRoutes: {kinds: [{kind: HTTPRoute}]}}]}", "spec.listeners[0].allowedRoutes.kinds"),
+        ("Gateway", "{listeners: [{allowedRoutes: {kinds: [{kind: A}]}}]}", "spec.listeners[0].allowedRoutes.kinds"),
         ("HTTPRoute", "{rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: a}}}]}]}",
          "spec.rules[0].filters[0].requestMirror"),
         ("HTTPRoute", "{rules: [{filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}]}",
@@ -82,7 +82,8 @@ def test_the_guides_objects_are_wholly_modelled(kind: str, spec: str) -> None:
          "spec.subsets[0].trafficPolicy.portLevelSettings"),
         ("Rollout", "{strategy: {canary: {trafficRouting: {plugins: {acme/router: {a: b}}}}}}",
          "spec.strategy.canary.trafficRouting.plugins.acme/router"),
-        ("Rollout", "{strategy: {canary: {steps: [{experiment: {duration: 1m}}]}}}", "spec.strategy.canary.steps[0].experiment"),
+        ("Rollout", "{strategy: {canary: {steps: [{experiment: {duration: 1m}}]}}}",
+         "spec.strategy.canary.steps[0].experiment"),
     ],
 )  # fmt: skip
 def test_what_matters_and_is_not_modelled_is_found_with_its_place(kind: str, spec: str, path: str) -> None:

@@ -124,13 +124,13 @@ def test_a_merge_takes_mappings_only(text: str) -> None:
 
 
 def test_the_pure_python_composer_builds_the_same_nodes() -> None:
-    from meshsim.manifests.construct import constructor
+    from meshsim.manifests.construct import Constructor
     from meshsim.manifests.pure import PureComposer
 
     hooks = {name: value for name, value in vars(located._Parser).items() if not name.startswith("__")}
     parser: Any = type("Parser", (PureComposer,), hooks)(TEXT)
     assert parser.check_node()
     node = parser.get_node()
-    document = Located(constructor("f.yaml", aliases=False, data=b"")(node), node, "f.yaml")
+    document = Located(Constructor("f.yaml", TEXT.encode()).document(node), node, "f.yaml")
     assert document.value == one(TEXT).value
     assert document.place(("spec", "ports", 0, "port")) == Source("f.yaml", 10, 11)

@@ -19,7 +19,7 @@ from meshsim.live.lab.processes import Process, binary, remove, workplace
 from meshsim.live.lab.resources import Resources
 
 START: Final = 10.0
-ANSWERS: Final = r"^http\.pod[0-9]+\.downstream_rq_completed$"
+ANSWERS: Final = r"^http\.pod[0-9x]+\.downstream_rq_completed$"
 
 
 @final

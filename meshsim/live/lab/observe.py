@@ -15,7 +15,8 @@ PASSED_ON: Final = "via_upstream"
 """The details of a response that came from further on."""
 DECISIVE: Final = ("UH", "NR", "NC")
 """Flags of a failure that a proxy decided by itself, whatever came after."""
-PATIENCE: Final = 1.0
+PATIENCE: Final = 3.0
+"""Seconds that a loaded machine may take to write its access logs."""
 
 
 @final

@@ -24,7 +24,7 @@ def application(plan: Plan, demand: AppPort) -> None:
     """A pod's application: it answers with its own path."""
     uid, row = plan.pod(demand.uid)
     path = row.path if row is not None else uid
-    name = f"pod{len(plan.pods)}"
+    name = "x".join(["pod", *plan.ip(uid).split(".")[2:], str(demand.port)])
     plan.pods[name] = path
     sick: Config = {"default_value": {"numerator": 0}, "runtime_key": f"{FAILURE}.{name}"}
     routes: list[Config] = [

@@ -62,14 +62,16 @@ def _key(table: Table) -> Text:
 
 
 def _single(table: Table, paper: Paper) -> Grid:
-    """One moment: a line a call, with who decided and why."""
-    shown = grid(5, header=("verdict", "from", "canary", "decided by", "why"))
-    shown.columns[0].no_wrap = shown.columns[4].no_wrap = True
+    """One moment: a line a call, with who decided and, where there is a reason, why."""
+    explained = any(line.reasons for line in table.lines)
+    shown = grid(4 + explained, header=("verdict", "from", "canary", "decided by", "why"))
+    shown.columns[0].no_wrap = shown.columns[-1].no_wrap = explained
     for line in table.lines:
         cell = line.cells[0]
         if cell is not None:
             reasons = Text(" ".join(line.reasons), LOOKS[cell.verdict][1])
-            shown.add_row(verdict(cell, paper), Text(line.caller), Text(cell.change), _decider(line), reasons)
+            row = (verdict(cell, paper), Text(line.caller), Text(cell.change), _decider(line), reasons)
+            shown.add_row(*row[: len(shown.columns)])
     return shown
 
 

@@ -1,0 +1,210 @@
+"""What clients get while proxies are late: rows from views of different moments, in the worst order of arrival."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final, final
+
+from meshsim.analysis.calls import Call
+from meshsim.analysis.fingerprints import Fingerprints
+from meshsim.analysis.judge import judge
+from meshsim.analysis.reality import Reality
+from meshsim.analysis.situation import Situation
+from meshsim.analysis.staleviews import Planes, StalePlane
+from meshsim.model.shares import ZERO
+from meshsim.model.verdict import SEVERITY, Row
+from meshsim.scenario.scenario import Propagation
+from meshsim.simulation.deployment import Deployed
+from meshsim.simulation.events import History
+from meshsim.simulation.propagation import PEERING, TICKS, Snapshots, Variable, lag_of, ticks
+
+if TYPE_CHECKING:
+    from meshsim.session import Session
+
+MOST_ORDERS: Final = 512
+"""Orders of arrival tried per call and moment; beyond it only the oldest and the newest view of each family."""
+Rows = tuple[tuple[Call, tuple[Row, ...]], ...]
+
+
+@final
+class Lagging:
+    """One run seen through late proxies."""
+
+    def __init__(self, history: History, lags: Propagation) -> None:
+        self._history = history
+        self._lags = lags
+        self._times: list[int] = []
+        self._frames: list[int] = []
+        prints, last = Fingerprints(), None
+        meshes = []
+        for t, _, index in history.instants():
+            deployed = history.deployed(index)
+            found = prints.of(deployed)
+            if found != last:
+                last = found
+                self._times.append(ticks(t))
+                self._frames.append(index)
+                meshes.append(deployed.mesh)
+        self.snapshots = Snapshots(tuple(self._times), tuple(meshes))
+        self.planes = Planes(self.snapshots)
+
+    def moments(self, session: "Session", picked: Callable[[Call], bool]) -> Iterator[tuple[float, Rows, bool]]:
+        """(instant, rows, whether an order was chosen) at every moment at which somebody may learn something."""
+        clusters = tuple(self.snapshots.meshes[0].clusters)
+        for tick in self.snapshots.boundaries(self._lags, clusters):
+            rows, chosen = self.rows_at(session, tick / TICKS, picked)
+            yield tick / TICKS, rows, chosen
+
+    def rows_at(
+        self, session: "Session", t: float, picked: Callable[[Call], bool] = lambda _: True
+    ) -> tuple[Rows, bool]:
+        """Every call with its rows at an instant, in the worst order in which updates may have arrived."""
+        tick = ticks(t)
+        deployed = self._history.deployed(self._history.upto(t))
+        now = Situation(deployed)
+        known = _Knowledge(self, tick)
+        found: list[tuple[Call, tuple[Row, ...]]] = []
+        chosen = False
+        for call in session.calls_in(now):
+            if not picked(call):
+                continue
+            rows, orders = self._worst(deployed, now, call, known, t)
+            chosen = chosen or orders > 1
+            found.append((call, rows))
+        return tuple(found), chosen
+
+    def situation_at(self, t: float) -> Situation:
+        """The situation at an instant with every update as late as it may be."""
+        deployed = self._history.deployed(self._history.upto(t))
+        known = _Knowledge(self, ticks(t))
+        return self._situation(deployed, Situation(deployed), known, {}, t, oldest=True)
+
+    def stale(self, t: float) -> bool:
+        """Whether anybody may not know the newest state at an instant."""
+        tick = ticks(t)
+        stated = [self._lags.default, *self._lags.families.values()]
+        stated += [lag for found in self._lags.per.values() for lag in found.values()]
+        longest = max(ticks(high) for _, high in stated)
+        peering = max(ticks(lag_of(self._lags, name, PEERING)[1]) for name in self.snapshots.meshes[0].clusters)
+        return self.snapshots.index(tick - longest - peering) < self.snapshots.index(tick)
+
+    def _situation(
+        self,
+        deployed: Deployed,
+        now: Situation,
+        known: "_Knowledge",
+        choice: Mapping[Variable, int],
+        t: float,
+        *,
+        oldest: bool = False,
+    ) -> Situation:
+        plane = StalePlane(self.planes, now.plane, known.chooser(choice, oldest=oldest))
+        return Situation(deployed, plane=plane, correct=Reality(now, deployed, t).correct)
+
+    def _worst(
+        self, deployed: Deployed, now: Situation, call: Call, known: "_Knowledge", t: float
+    ) -> tuple[tuple[Row, ...], int]:
+        """The rows of the worst order: only families that the call's way asks for, and that may be late, are varied."""
+        tried: dict[tuple[tuple[Variable, int], ...], tuple[Row, ...]] = {}
+        asked: dict[Variable, Sequence[int]] = {}
+        while True:
+            before = len(asked)
+            for choice in _orders(asked):
+                key = tuple(sorted(choice.items()))
+                if key not in tried:
+                    known.asked.clear()
+                    tried[key] = judge(self._situation(deployed, now, known, choice, t), call)
+                    asked.update(known.asked)
+            if len(asked) == before or len(tried) > MOST_ORDERS:
+                break
+        return max(tried.values(), key=_badness), len(tried)
+
+
+@final
+class _Knowledge:
+    """Which Meshes everybody may know at one tick; `asked` collects what was ambiguous and asked for."""
+
+    def __init__(self, lagging: Lagging, tick: int) -> None:
+        self._lagging = lagging
+        self._tick = tick
+        self.asked: dict[Variable, Sequence[int]] = {}
+
+    def chooser(self, choice: Mapping[Variable, int], *, oldest: bool) -> "Callable[[str, str], tuple[int, int]]":
+        """(owner, family) → (which Mesh its own cluster is known as, which one its peers are)."""
+        snapshots, lags = self._lagging.snapshots, self._lagging._lags
+
+        def choose(owner: str, family: str) -> tuple[int, int]:
+            cluster = owner.partition(":")[2].split("/")[0]
+            own = lag_of(lags, owner, family)
+            more = lag_of(lags, cluster, PEERING)
+            return (
+                self._one((owner, family), snapshots.candidates(self._tick, own), choice, oldest=oldest),
+                self._one(
+                    (owner, f"{family} of peers"),
+                    snapshots.candidates(self._tick, (own[0] + more[0], own[1] + more[1])),
+                    choice,
+                    oldest=oldest,
+                ),
+            )
+
+        return choose
+
+    def _one(self, variable: Variable, candidates: range, choice: Mapping[Variable, int], *, oldest: bool) -> int:
+        if len(candidates) > 1:
+            self.asked[variable] = candidates
+        if oldest:
+            return candidates[0]
+        picked = choice.get(variable, candidates[-1])
+        return picked if picked in candidates else candidates[-1]
+
+
+def _orders(asked: Mapping[Variable, Sequence[int]]) -> Iterator[dict[Variable, int]]:
+    """Every combination of what may be known; only the ends of each where there are too many."""
+    variables = sorted(asked)
+    count = 1
+    for variable in variables:
+        count *= len(asked[variable])
+    ends = [asked[v] if count <= MOST_ORDERS else (asked[v][0], asked[v][-1]) for v in variables]
+    for number, picked in enumerate(product(*ends)):
+        if number >= MOST_ORDERS:
+            return
+        yield dict(zip(variables, picked, strict=True))
+
+
+def _badness(rows: Sequence[Row]) -> tuple[Any, ...]:
+    """Errors first, then the verdict, then how far the canary's share is off."""
+    error = max((row.effective.error for row in rows if row.effective is not None), default=ZERO)
+    severity = max((SEVERITY.get(row.verdict, 0) for row in rows), default=0)
+    return error, severity, max((_off(row) for row in rows), default=ZERO)
+
+
+def _off(row: Row) -> Fraction:
+    if row.effective is None or row.desired is None:
+        return ZERO
+    return abs(row.effective.canary - row.desired["canary"]) + row.effective.other
+
+
+def smallest_delay(session: "Session", rollout: str, *, until: float | None = None, most: int = 600) -> float | None:
+    """The smallest `scaleDownDelaySeconds` of a Rollout with which no client gets an error in any order of arrival;
+    None where none up to `most` seconds is enough. Found by bisection, each step a whole run."""
+    from meshsim.mesh import edits  # noqa: PLC0415
+    from meshsim.model.evidence import Assumed  # noqa: PLC0415
+    from meshsim.session import Session as Made  # noqa: PLC0415
+
+    cluster, namespace, name = rollout.split("/")
+
+    def fails(seconds: int) -> bool:
+        patch = {"spec": {"strategy": {"canary": {"scaleDownDelaySeconds": seconds}}}}
+        evidence = Assumed(f"scaleDownDelaySeconds: {seconds}")
+        mesh = edits.patched(session.mesh, f"{cluster}/Rollout/{namespace}/{name}", patch, evidence)
+        found = Made(replace(session.scenario), mesh).timeline(until=until)
+        return any(window.kind == "error" for window in found.windows)
+
+    if fails(most):
+        return None
+    low, high = -1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fails(middle) else (low, middle)
+    return float(high)

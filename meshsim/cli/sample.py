@@ -1,0 +1,185 @@
+"""The counts that a curl loop would print, drawn from the exact shares: by version, pod and cluster, with intervals,
+the law behind them, and how many requests a real check would need.
+
+The same seed gives the same requests on every machine, and the first 50 of a million are the run of 50."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from meshsim.cli.app import emit
+from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
+from meshsim.model.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from meshsim.analysis.sampling import Sample
+    from meshsim.report.sample import Moments
+    from meshsim.simulation.units import Client
+
+EXAMPLES: Final = """\
+examples:
+  meshsim sample -n 50                                 as `for i in $(seq 50); do curl …; done | sort | uniq -c`
+  meshsim sample -n 1000 --seed 7 --from cluster2/default/curl --by version
+  meshsim sample --at weight:25 --connection keep-alive --concurrency 10
+  meshsim sample -n 1000000 -o json | jq '.moments[0].samples[].versions'
+  meshsim sample -n 10000 --figure shares.svg
+"""
+KINDS: Final = ("version", "pod", "cluster")
+MOST: Final = 10**18
+MOST_LABELS: Final = 10**9
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument(
+        "scenario", nargs="?", help="a scenario file, or a directory that has one (default: ./scenario.yaml)"
+    )
+    group = parser.add_argument_group("what is drawn")
+    group.add_argument(
+        "-n", "--requests", type=_number, metavar="N", help="requests of each client (default: the scenario's, else 50)"
+    )
+    group.add_argument("--seed", type=int, metavar="S", help="(default: the scenario's, else 1)")
+    group.add_argument("--from", dest="frm", metavar="CLIENT", help="this client alone, as `run` names it")
+    group.add_argument(
+        "--connection", choices=("new", "keep-alive"), help="a connection per request, or kept (default: the call's)"
+    )
+    group.add_argument(
+        "--concurrency", type=_positive, metavar="C", help="the client's connections at once (default: the scenario's)"
+    )
+    group.add_argument(
+        "--per-connection", type=_positive, metavar="K", help="requests after which a kept connection is closed"
+    )
+    group.add_argument(
+        "--pool",
+        type=_positive,
+        metavar="P",
+        help="pooled upstream connections of an Envoy (default: the concurrency, else 16)",
+    )
+    group.add_argument(
+        "--sessions", type=_number, metavar="J", help="cookie jars: each keeps the backend that it met first"
+    )
+    add_clusters(parser)
+    add_moment(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("--by", action="append", choices=KINDS, help="what the table counts (repeatable; default: all)")
+    group.add_argument(
+        "-o", "--output", choices=("table", "json", "csv", "npy"), default="table", help="npy: the leaf of each request"
+    )
+    group.add_argument("--figure", metavar="FILE", help="also a histogram and the share over time: .svg, .png or .pdf")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the samples; 0 whatever they show."""
+    from meshsim.analysis.sampling import sample
+    from meshsim.report import sample as printed
+
+    at = at_of(options)
+    _check_figure(options.figure)
+    session, heading = load(options, options.scenario)
+    requests = session.scenario.sampling.requests if options.requests is None else options.requests
+    if options.output == "npy" and requests > MOST_LABELS:
+        msg = f"{requests:,} labels do not fit"
+        raise UsageError(msg, hint=f"npy holds up to {MOST_LABELS:,}; the other formats any number")
+    found = sample(
+        session,
+        requests=requests,
+        seed=options.seed,
+        at=at,
+        mode=mode_of(options),
+        frm=options.frm,
+        client=_client(options, session.scenario.traffic.concurrency),
+    )
+    if options.frm is not None and not any(samples for _, samples in found):
+        known = dict.fromkeys(
+            call.caller.name for moment, _ in found for call, _ in session.rows(moment, mode_of(options))
+        )
+        msg = f"no call comes from {options.frm!r}"
+        raise UsageError(msg, hint=f"there is {', '.join(known) or 'none'}")
+    match options.output:
+        case "json":
+            emit(printed.as_text(found, heading.scenario))
+        case "csv":
+            emit(printed.as_csv(found))
+        case "npy":
+            _binary(printed.as_npy(_only(found)))
+        case _:
+            emit(printed.table(found, tuple(dict.fromkeys(options.by)) if options.by else KINDS))
+    if options.figure is not None:
+        _figure([one for _, samples in found for one in samples], options.figure, session.scenario.traffic.rate)
+    return 0
+
+
+def _client(options: argparse.Namespace, busy: int | None) -> "Client | None":
+    """The client that the options describe; None where they leave it to the scenario."""
+    given = (options.connection, options.concurrency, options.per_connection, options.pool, options.sessions)
+    if given == (None,) * 5:
+        return None
+    from meshsim.simulation.units import POOL, Client
+
+    kept = options.connection == "keep-alive" or (options.connection is None and options.per_connection is not None)
+    concurrency = options.concurrency or busy or 1
+    return Client(
+        connection="keep-alive" if kept else "new",
+        concurrency=concurrency,
+        per_connection=options.per_connection,
+        pool=options.pool or options.concurrency or busy or POOL,
+        sessions=options.sessions or 0,
+    )
+
+
+def _only(found: "Moments") -> "Sample":
+    drawn = [one for _, samples in found for one in samples if not one.why_not]
+    if len(drawn) != 1:
+        names = ", ".join(dict.fromkeys(f"--from {one.rows[0].frm}" for one in drawn))
+        msg = f"-o npy holds one client's requests at one moment, not {len(drawn)}"
+        raise UsageError(
+            msg,
+            hint=f"add --at and one of {names}" if drawn else "nothing can be drawn here; see -o table",
+        )
+    return drawn[0]
+
+
+def _binary(content: bytes) -> None:
+    if sys.stdout.isatty():
+        msg = "-o npy is no text for a terminal"
+        raise UsageError(msg, hint="redirect it: meshsim sample -o npy > labels.npy")
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def _check_figure(path: str | None) -> None:
+    from meshsim.report.sample_figure import SUFFIXES
+
+    if path is not None and Path(path).suffix not in SUFFIXES:
+        msg = f"--figure {path!r} is no picture"
+        raise UsageError(msg, hint=f"end its name in {', '.join(SUFFIXES)}")
+
+
+def _figure(samples: "list[Sample]", path: str, rate: float | None) -> None:
+    from meshsim.report.sample_figure import draw
+
+    try:
+        draw(samples, path, rate)
+    except OSError as error:
+        msg = f"--figure {path}: {error.strerror or error}"
+        raise InputError(msg) from None
+
+
+def _number(text: str) -> int:
+    plain = text.replace("_", "").replace(",", "")
+    try:
+        found = int(float(plain)) if "e" in plain.lower() else int(plain)
+    except (ValueError, OverflowError):
+        found = -1
+    if not 0 <= found <= MOST:
+        msg = f"{text!r} is no number of requests from 0 to {MOST:,}"
+        raise argparse.ArgumentTypeError(msg)
+    return found
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        msg = f"{text!r} is no whole number from 1 on"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
