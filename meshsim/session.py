@@ -83,11 +83,16 @@ class Session:
     def _history(self, until: float | None, mode: str) -> History:
         """A recording up to an instant, or to rest."""
         for end, history in self._histories.get(mode, ()):
-            if end == until or (until is not None and until <= (history.now if end is None else end)):
+            if end == until or (until is not None and until < self._reach(end, history)):
                 return history
         history = record(self.mesh, self.scenario.timeline, self.scenario.timing, mode, until)
         self._histories.setdefault(mode, []).append((until, history))
         return history
+
+    def _reach(self, end: float | None, history: History) -> float:
+        """Up to when a recording speaks; one that came to rest, up to the next resync."""
+        resync = self.scenario.timing.resync
+        return end if end is not None else (history.now // resync + 1) * resync
 
     def moments(self, at: At | None, mode: str = "auto") -> tuple[tuple[At | None, int | None], ...]:
         """The moments that are asked for: (at, probed weight). Without `at`: at rest after a timeline, as observed
@@ -109,9 +114,8 @@ class Session:
     def answer(self, *, at: At | None = None, mode: str = "auto") -> Answer:
         """The verdict of every call at a moment (or at each probe), and the expectations held against them."""
         moments = self.moments(at, mode)
-        instants = [t for t in (*(e.at for e in self.scenario.expect), at) if isinstance(t, int | float)]
-        if instants and self.scenario.timeline:
-            self._history(float(max(instants)), mode)
+        if at is None and self.scenario.timeline:
+            self._history(None, mode)
         found = []
         for moment, weight in moments:
             rows = tuple(row for _, rows in self.rows(moment, mode) for row in rows)

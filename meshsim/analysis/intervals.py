@@ -57,9 +57,12 @@ def timeline(
         if progress is not None:
             progress(done + 1, len(instants))
     if lagging is not None:
-        for t, found, worst in lagging.moments(session, rows.picked):
-            if until is None or t <= until:
-                lanes.add(found, t, _nearest_cause(history, t), stale=lagging.stale(t), worst=worst)
+        for t in lagging.moments():
+            if until is not None and t > until:
+                break
+            found, chosen = lagging.rows_at(session, t, rows.picked)
+            fresh = rows.at(history.upto(t))
+            lanes.add(found, t, _nearest_cause(history, t), fresh=fresh, worst=chosen)
     made = lanes.made()
     return Timeline(
         scenario=scenario.name,
@@ -147,19 +150,22 @@ class _Lanes:
         t: float,
         cause: str,
         *,
-        stale: bool = False,
+        fresh: tuple[tuple[Call, tuple[Row, ...]], ...] | None = None,
         worst: bool = False,
     ) -> None:
+        """`fresh` are the rows if nobody were late: what differs from them is stale."""
         present: set[LaneKey] = set()
+        current = {_lane(row): row for _, found in fresh or () for row in found}
         for _, found in rows:
             for row in found:
                 key = _lane(row)
                 present.add(key)
                 spans = self._spans.setdefault(key, [])
+                stale = fresh is not None and not (key in current and same_routing(current[key], row))
                 if spans and spans[-1].end is None and same_routing(spans[-1].row, row) and spans[-1].stale == stale:
                     continue
                 self._close(spans, t)
-                spans.append(Span(start=t, end=None, row=row, cause=cause, stale=stale, worst=worst))
+                spans.append(Span(start=t, end=None, row=row, cause=cause, stale=stale, worst=stale and worst))
         for key, spans in self._spans.items():
             if key not in present:
                 self._close(spans, t)

@@ -49,12 +49,11 @@ class Lagging:
         self.snapshots = Snapshots(tuple(self._times), tuple(meshes))
         self.planes = Planes(self.snapshots)
 
-    def moments(self, session: "Session", picked: Callable[[Call], bool]) -> Iterator[tuple[float, Rows, bool]]:
-        """(instant, rows, whether an order was chosen) at every moment at which somebody may learn something."""
+    def moments(self) -> Iterator[float]:
+        """Every instant at which somebody may learn something."""
         clusters = tuple(self.snapshots.meshes[0].clusters)
         for tick in self.snapshots.boundaries(self._lags, clusters):
-            rows, chosen = self.rows_at(session, tick / TICKS, picked)
-            yield tick / TICKS, rows, chosen
+            yield tick / TICKS
 
     def rows_at(
         self, session: "Session", t: float, picked: Callable[[Call], bool] = lambda _: True
@@ -79,15 +78,6 @@ class Lagging:
         deployed = self._history.deployed(self._history.upto(t))
         known = _Knowledge(self, ticks(t))
         return self._situation(deployed, Situation(deployed), known, {}, t, oldest=True)
-
-    def stale(self, t: float) -> bool:
-        """Whether anybody may not know the newest state at an instant."""
-        tick = ticks(t)
-        stated = [self._lags.default, *self._lags.families.values()]
-        stated += [lag for found in self._lags.per.values() for lag in found.values()]
-        longest = max(ticks(high) for _, high in stated)
-        peering = max(ticks(lag_of(self._lags, name, PEERING)[1]) for name in self.snapshots.meshes[0].clusters)
-        return self.snapshots.index(tick - longest - peering) < self.snapshots.index(tick)
 
     def _situation(
         self,
@@ -138,19 +128,17 @@ class _Knowledge:
             cluster = owner.partition(":")[2].split("/")[0]
             own = lag_of(lags, owner, family)
             more = lag_of(lags, cluster, PEERING)
+            late = (own[0] + more[0], own[1] + more[1])
+            here = snapshots.candidates(self._tick, own, family, cluster, peers=False)
+            there = snapshots.candidates(self._tick, late, family, cluster, peers=True)
             return (
-                self._one((owner, family), snapshots.candidates(self._tick, own), choice, oldest=oldest),
-                self._one(
-                    (owner, f"{family} of peers"),
-                    snapshots.candidates(self._tick, (own[0] + more[0], own[1] + more[1])),
-                    choice,
-                    oldest=oldest,
-                ),
+                self._one((owner, family), here, choice, oldest=oldest),
+                self._one((owner, f"{family} of peers"), there, choice, oldest=oldest),
             )
 
         return choose
 
-    def _one(self, variable: Variable, candidates: range, choice: Mapping[Variable, int], *, oldest: bool) -> int:
+    def _one(self, variable: Variable, candidates: Sequence[int], choice: Mapping[Variable, int], *, oldest: bool) -> int:
         if len(candidates) > 1:
             self.asked[variable] = candidates
         if oldest:

@@ -30,14 +30,7 @@ def _counts(kind: str, span: Span) -> bool:
     effective = span.row.effective
     if kind == "error":
         return effective is not None and bool(effective.error)
-    return span.stale and not (effective is not None and effective.error) and _differs(span.row)
-
-
-def _differs(row: Row) -> bool:
-    """Whether a stale view shows: clients do not get what is wanted."""
-    if row.effective is None or row.desired is None:
-        return False
-    return (row.effective.stable, row.effective.canary) != (row.desired["stable"], row.desired["canary"])
+    return span.stale and effective is not None and span.row.desired is not None and not effective.error
 
 
 def _window(kind: str, index: int, run: Sequence[Span]) -> Iterator[Window]:
@@ -52,6 +45,8 @@ def _window(kind: str, index: int, run: Sequence[Span]) -> Iterator[Window]:
     else:
         assert row.desired is not None and row.effective is not None
         sentence = f"canary {percent(row.effective.canary)} where {percent(row.desired['canary'])} is wanted"
+        if row.effective.other:
+            sentence += f", {percent(row.effective.other)} still from a revision that is neither"
     yield Window(kind=kind, start=run[0].start, end=run[-1].end, lane=index, share=share, sentence=sentence)
 
 
@@ -60,4 +55,4 @@ def _share(kind: str, row: Row) -> Fraction:
     if kind == "error":
         return row.effective.error
     assert row.desired is not None
-    return abs(row.effective.canary - row.desired["canary"])
+    return abs(row.effective.canary - row.desired["canary"]) + row.effective.other

@@ -1,7 +1,5 @@
 """What exists: clusters, their objects and settings, and how they are joined. Values only; `fork` gives a new one."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -148,6 +146,9 @@ class Mesh:
 
     def digest(self) -> str:
         """What identifies this Mesh: equal content, equal digest, whatever the files' order."""
+        import hashlib
+        import json
+
         content = {
             name: {
                 "objects": {str(key): c.objects[key].data for key in sorted(c.objects)},

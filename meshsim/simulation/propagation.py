@@ -5,11 +5,14 @@ the lag of `peering`. Where a lag is a range, every moment in it is possible.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final, final
 
-from meshsim.mesh.mesh import Mesh
+from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.mesh import Cluster, Mesh
 from meshsim.scenario.scenario import Lag, Propagation
 
 TICKS: Final = 10**9
@@ -40,8 +43,48 @@ def has_lags(lags: Propagation) -> bool:
     return any(high > 0 for _, high in stated)
 
 
+_ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "VirtualService"})
+_PODS: Final = frozenset({"ReplicaSet", "Pod", "Deployment", "StatefulSet", "DaemonSet", "Job"})
+_SELECTOR: Final = "selector"
+"""A Service of which nothing but the selector changed."""
+
+
+def families_of(changed: str) -> frozenset[str]:
+    """The families that a change of an object of this kind reaches; what is not told apart reaches all of them."""
+    if changed in _ROUTES:
+        return frozenset({"routes"})
+    if changed == "DestinationRule":
+        return frozenset({"clusters", "endpoints"})
+    if changed in _PODS or changed == _SELECTOR:
+        return frozenset({"endpoints", "workloads", "dns"})
+    return frozenset() if changed == "Rollout" else frozenset(DATA_PLANE)
+
+
+def changes(before: Cluster, after: Cluster) -> frozenset[str]:
+    """The kinds of the objects that differ between two moments of a cluster; "settings" for its own settings."""
+    found: set[str] = set()
+    if before is after:
+        return frozenset()
+    for key in before.objects.keys() | after.objects.keys():
+        old, new = before.objects.get(key), after.objects.get(key)
+        if old is new or (old is not None and new is not None and old.data == new.data):
+            continue
+        same = old is not None and new is not None and key.kind == "Service" and _bare(old) == _bare(new)
+        found.add(_SELECTOR if same else key.kind)
+    if (before.istiod, before.dialect, before.network) != (after.istiod, after.dialect, after.network):
+        found.add("settings")
+    return frozenset(found)
+
+
+def _bare(service: Manifest) -> dict[str, Any]:
+    """A Service without its selector and annotations."""
+    metadata = {key: value for key, value in service.data.get("metadata", {}).items() if key != "annotations"}
+    spec = {key: value for key, value in service.data.get("spec", {}).items() if key != "selector"}
+    return {"metadata": metadata, "spec": spec}
+
+
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshots:
     """The distinct Meshes of a run: `times[i]` (ticks) is when `meshes[i]` came about."""
 
@@ -52,10 +95,42 @@ class Snapshots:
         """The Mesh that is in force at a tick; before the first one, the first."""
         return max(0, bisect_right(self.times, tick) - 1)
 
-    def candidates(self, tick: int, lag: Lag) -> range:
-        """The Meshes that something with this lag may know at a tick, oldest first."""
+    def candidates(self, tick: int, lag: Lag, family: str, cluster: str, *, peers: bool) -> tuple[int, ...]:
+        """The Meshes that differ in a family of a cluster (or of its peers), and that something with this lag may know
+        at a tick, oldest first."""
         low, high = ticks(lag[0]), ticks(lag[1])
-        return range(self.index(tick - high), self.index(tick - low) + 1)
+        versions = self._versions(family, cluster, peers)
+        possible = range(self.index(tick - high), self.index(tick - low) + 1)
+        return tuple(dict.fromkeys(versions[index] for index in possible))
+
+    def _versions(self, family: str, cluster: str, peers: bool) -> tuple[int, ...]:  # noqa: FBT001 - a key
+        """For each Mesh the first one that is the same as far as a family of a cluster (or of its peers) goes."""
+        key = (family, cluster, peers)
+        if key not in self._known:
+            found = [0]
+            for index in range(1, len(self.meshes)):
+                reached = any(
+                    family in families_of(kind)
+                    for name, kinds in self._changes[index].items()
+                    if (name != cluster) == peers
+                    for kind in kinds
+                )
+                reached = reached or self.meshes[index].down != self.meshes[index - 1].down
+                found.append(index if reached else found[-1])
+            self._known[key] = tuple(found)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str, bool], tuple[int, ...]]:
+        return {}
+
+    @cached_property
+    def _changes(self) -> tuple[Mapping[str, frozenset[str]], ...]:
+        """For each Mesh and cluster, the kinds that changed since the one before."""
+        found: list[Mapping[str, frozenset[str]]] = [{}]
+        for before, after in pairwise(self.meshes):
+            found.append({name: changes(before.clusters[name], after.clusters[name]) for name in after.clusters})
+        return tuple(found)
 
     def boundaries(self, lags: Propagation, clusters: Iterable[str]) -> list[int]:
         """Every tick at which what somebody may know changes."""

@@ -133,8 +133,10 @@ def _to_ip(
         workload = view.ztunnel.workloads.get(client.uid)
         locality = workload.locality if workload is not None else Locality()
         place = envoys.sidecar(plan, row.proxy, client.uid, view, locality, f"{_host(view, name, ip)}:{port}")
-        if place is not None:
-            return Door(addresses=(place,), hop=row.proxy)
+        if place is None:
+            process = envoys.process_of(row.proxy, locality)
+            place = ztunnel.kube_proxy(plan, view, ip, port, process)
+        return Door(addresses=(place,), hop=row.proxy)
     return Door(addresses=(ztunnel.kube_proxy(plan, view, ip, port),), hop=f"kube-proxy:{view.name}")
 
 

@@ -13,6 +13,8 @@ from meshsim.live.lab.plan import ACCESS_LOG
 
 PASSED_ON: Final = "via_upstream"
 """The details of a response that came from further on."""
+RETRIED: Final = frozenset({"URX"})
+"""Flags that say how often it was tried, not what failed."""
 DECISIVE: Final = ("UH", "NR", "NC")
 """Flags of a failure that a proxy decided by itself, whatever came after."""
 PATIENCE: Final = 3.0
@@ -118,7 +120,8 @@ def _by_request(lines: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, Fai
     found: dict[str, Failure] = {}
     for process, line in lines:
         if line["id"] and line["details"] != PASSED_ON and line["code"] != "200":
-            found[line["id"]] = Failure(line["code"], line["flags"], _hop(process))
+            flags = [flag for flag in line["flags"].split(",") if flag not in RETRIED]
+            found[line["id"]] = Failure(line["code"], ",".join(flags), _hop(process))
     return found
 
 

@@ -40,7 +40,7 @@ COUNTED: Final = {
     "rds": r"\.rds\..*\.update_(success|rejected|failure)$",
     "eds": r"^cluster\..*\.update_(success|rejected|failure)$",
 }
-WARMING: Final = r"warming_clusters$|total_listeners_warming$"
+UNSETTLED: Final = r"warming_clusters$|total_listeners_(warming|draining)$"
 
 
 def binary() -> str:
@@ -102,7 +102,7 @@ class Process:
             *(program, "-c", str(bootstrap), "--disable-hot-restart", "--concurrency", "1"),
             *("--log-level", "warning", "--log-path", str(self.folder / "envoy.log")),
             *("--file-flush-interval-msec", str(int(FLUSH * 1000))),
-            *("--drain-time-s", "1", "--drain-strategy", "immediate"),
+            *("--drain-time-s", "0", "--drain-strategy", "immediate"),
         ]
         with (self.folder / "stderr.log").open("wb") as errors:
             self._child = subprocess.Popen(  # noqa: S603 - our own wheel's program, with our own arguments
@@ -133,7 +133,7 @@ class Process:
             for kind, number in moved.items():
                 self._await(kind, counts[kind], number)
         if changed:
-            self._until(lambda: not any(self.admin.counters(WARMING).values()), "warms up")
+            self._until(lambda: not any(self.admin.counters(UNSETTLED).values()), "settles")
         return changed
 
     def stop(self) -> None:

@@ -16,6 +16,15 @@ MARK: Final = "x-meshsim"
 ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
 CONNECT_TIMEOUT: Final = "10s"
 """Istio's default; a shorter one turns a stalled machine into failures."""
+_MANY: Final = 4294967295
+LIMITS: Final[Config] = {
+    "circuit_breakers": {
+        "thresholds": [
+            {"max_connections": _MANY, "max_pending_requests": _MANY, "max_requests": _MANY, "max_retries": _MANY}
+        ]
+    }
+}
+"""Istio's default: none (istio pilot/pkg/networking/core/cluster_traffic_policy.go)."""
 LOG_FORMAT: Final = {
     "id": f"%REQ({MARK})%",
     "code": "%RESPONSE_CODE%",
@@ -153,6 +162,7 @@ def static(name: str, where: Config, **more: Any) -> Config:
         "name": name,
         "type": "STATIC",
         "connect_timeout": CONNECT_TIMEOUT,
+        **LIMITS,
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": where}}]}],
@@ -170,6 +180,7 @@ def by_eds(name: str, file: Path, policy: str, **more: Any) -> Config:
         "name": name,
         "type": "EDS",
         "connect_timeout": CONNECT_TIMEOUT,
+        **LIMITS,
         "lb_policy": policy,
         "eds_cluster_config": {"service_name": name, "eds_config": from_file(file)},
         **more,
@@ -184,6 +195,7 @@ def original_destination(name: str, port: int | None = None, **more: Any) -> Con
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": CONNECT_TIMEOUT,
+        **LIMITS,
         "original_dst_lb_config": options,
         **more,
     }

@@ -53,10 +53,10 @@ def outbound(plan: Plan, view: ClusterView, uid: str, ip: str, port: int) -> Pla
     return where
 
 
-def kube_proxy(plan: Plan, view: ClusterView, ip: str, port: int) -> Place:
+def kube_proxy(plan: Plan, view: ClusterView, ip: str, port: int, process: str = "") -> Place:
     """What the cluster's own network does with an address: a ClusterIP is balanced over ready pods, a pod is reached,
-    and nothing answers anywhere else."""
-    process = f"kube-proxy:{view.name}"
+    and nothing answers anywhere else. `process` is the proxy that lets the address pass, if one does."""
+    process = process or f"kube-proxy:{view.name}"
     sender = Sender(plan, process, view, plan.identity(view, UNNAMED))
     pods = view.kube.get(f"{ip}:{port}")
     if pods is None:
@@ -67,7 +67,7 @@ def kube_proxy(plan: Plan, view: ClusterView, ip: str, port: int) -> Place:
         choices = [Choice(sender.plainly(uid, target), Fraction(1)) for uid, target in pods]
     name = f"address|{ip}|{port}"
     _serve(plan, process, name, choices)
-    where = plan.addresses.ip("kube", view.name, ip), plan.addresses.port(port)
+    where = plan.addresses.ip("address", process, ip), plan.addresses.port(port)
     proxy = tcp_proxy(name, {name: 1}, plan.logs(process, "address"))
     plan.process(process).listeners[name] = listener(name, address(*where), [proxy])
     return where
