@@ -6,6 +6,7 @@ from meshsim.analysis.assumptions import assumption
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.controlplane.destinationrules import host_matches
+from meshsim.mesh.health import outage_between
 from meshsim.model.names import absolute_host, subject
 from meshsim.model.trace import Path
 from meshsim.model.verdict import Assumption, Shares
@@ -28,6 +29,15 @@ def codes(situation: Situation, rollout: Managed, effective: Shares, *, skewed: 
     if skewed and not found:
         found.append("MS402")
     return found
+
+
+def outage(situation: Situation, call: Call, rollout: Managed, *, applied: bool) -> list[str]:
+    """MS501 or MS503 where a fault stands between the client's cluster and the Rollout's, and the split is missed."""
+    if applied or not situation.mesh.down:
+        return []
+    cluster = call.caller.clients[0][1].cluster if call.caller.clients else call.caller.name.partition(":")[2].split("/")[0]
+    code = outage_between(situation.mesh.down, cluster, rollout.cluster)
+    return [code] if code else []
 
 
 def _unmanageable(situation: Situation, name: str) -> bool:

@@ -13,8 +13,8 @@ from meshsim.analysis.situation import Situation
 from meshsim.analysis.windows import windows_of
 from meshsim.model.timeline import Happened, Lane, Showing, Span, Timeline
 from meshsim.model.verdict import Row
-from meshsim.rollouts import State, shown
-from meshsim.rollouts.spec import canary_weight, max_weight, weights_of
+from meshsim.rollouts import ReplicaSet, State, shown
+from meshsim.rollouts.spec import canary_weight, max_weight, replicas_of, weights_of
 from meshsim.simulation.deployment import RolloutId, name_of
 from meshsim.simulation.events import ENTRY, PODS, START, SYNC, History
 from meshsim.simulation.propagation import has_lags
@@ -232,16 +232,13 @@ def showing(rollout: RolloutId, state: State, t: float, n: int) -> Showing:
     """What the CLI prints of a Rollout."""
     seen = shown(state)
     stable, current = state.status.get("stableRS"), state.status.get("currentPodHash")
-    replicas = tuple(
-        (
-            found.name,
-            "stable" if found.hash == stable else "canary" if found.hash == current else "",
-            found.available,
-            found.replicas,
-        )
+    sets = [
+        (found, "stable" if found.hash == stable else "canary" if found.hash == current else "")
         for found in sorted(state.sets, key=lambda found: found.revision)
         if found.replicas or found.created or found.hash in {stable, current}
-    )
+    ]
+    status = state.status
+    count = [int(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
     return Showing(
         t=t,
         n=n,
@@ -252,5 +249,13 @@ def showing(rollout: RolloutId, state: State, t: float, n: int) -> Showing:
         set_weight=seen.set_weight,
         actual_weight=seen.actual_weight,
         desired=Fraction(canary_weight(weights_of(state.status)), max_weight(state.rollout)),
-        replicas=replicas,
+        replicas=tuple((found.name, role, found.available, found.replicas) for found, role in sets),
+        images=tuple(dict.fromkeys((image, role) for found, role in sets for image in _images(found, state))),
+        counts=(replicas_of(state.rollout), count[0], count[1], count[2], count[3]),
     )
+
+
+def _images(found: ReplicaSet, state: State) -> Iterator[str]:
+    template = found.template if found.template is not None else state.template
+    for container in (template.get("spec") or {}).get("containers") or ():
+        yield str(container.get("image") or "")

@@ -163,6 +163,7 @@ def _governed(
     ]
     if masked:
         codes.append("MS401")
+    codes.extend(advice.outage(situation, call, rollout, applied=verdict is Verdict.APPLIED))
     codes.extend(advice.codes(situation, rollout, effective, skewed=verdict is Verdict.SKEWED))
     notes, more, assumed = advice.no_effect(situation, call, paths)
     return replace(

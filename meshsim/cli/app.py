@@ -18,6 +18,7 @@ from meshsim.model.errors import InputErrors, MeshsimError, UsageError
 VERBS: Final[dict[str, str]] = {
     "run": "the verdict of every call: is the split applied for this client?",
     "explain": "one call hop by hop, the edit that repairs it, and how to prove it live",
+    "timeline": "intervals over time: what the rollout wants, what each client gets, why",
     "rules": "the reason codes, and a page on each",
     "schema": "the JSON Schema of a scenario file",
     "init": "a scenario to start from, or one drawn up from your manifests",

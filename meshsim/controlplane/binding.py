@@ -142,6 +142,18 @@ def _address(cluster: Cluster, gateway: Manifest) -> GatewayAddress:
     return GatewayAddress(NetworkAddress(cluster.network.value, kinds["IPAddress"]), HBONE_PORT)
 
 
+def waypoint_vips(cluster: Cluster, gateway: Manifest | None) -> tuple[NetworkAddress, ...]:
+    """The addresses that a Gateway's status gives its Service: a reference by IP must find the waypoint's pods."""
+    if gateway is None:
+        return ()
+    addresses = gateway.get("status", "addresses", default=[])
+    return tuple(
+        NetworkAddress(cluster.network.value, str(entry.get("value")))
+        for entry in addresses
+        if str(entry.get("type") or "IPAddress") == "IPAddress"
+    )
+
+
 def traffic_type(cluster: Cluster, gateway: Manifest, facts: Facts) -> str:
     """`istio.io/waypoint-for` of the Gateway, else of its class, else `service`."""
     own = cluster.label(facts, gateway, WAYPOINT_FOR)

@@ -11,7 +11,7 @@ from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, targ
 from meshsim.controlplane.registry import Registry, dotted
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
-from meshsim.mesh.pods import Pod, capture
+from meshsim.mesh.pods import Pod
 from meshsim.model.facts import Fact, Facts
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service
 from meshsim.tables.workload import (
@@ -168,9 +168,9 @@ def _waypoint_service(waypoint: KnownWaypoint) -> Service:
 
 
 def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Workload:
-    facts = Facts()
+    why: tuple[Fact, ...] = ()
     if protocol is None:
-        caught = capture(registry.cluster(pod.cluster), pod, facts)
+        caught, why = registry.captured(pod)
         protocol = Protocol.HBONE if caught in {"ambient", "sidecar"} else Protocol.TCP
     binding = _workload_binding(registry, pod)
     return Workload(
@@ -186,7 +186,7 @@ def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Work
         cluster=pod.cluster,
         locality=Locality(pod.region, pod.zone),
         node=pod.node,
-        why=(*facts.read(), *binding.facts),
+        why=(*why, *binding.facts),
     )
 
 
@@ -217,8 +217,7 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
         )
     pod = member.pod
     binding = _workload_binding(registry, pod) if here.dialect.value("flat.workload-waypoint") else Binding()
-    facts = Facts()
-    caught = capture(peer, pod, facts)
+    caught, _ = registry.captured(pod)
     return Workload(
         uid=member.uid,
         name=member.uid.rpartition("/")[2],

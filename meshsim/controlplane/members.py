@@ -6,20 +6,18 @@ from meshsim.controlplane.known import Member
 from meshsim.controlplane.registry import Registry
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
-from meshsim.mesh.pods import Pod, capture
-from meshsim.model.facts import Facts
+from meshsim.mesh.pods import Pod
 
 
-def pod_member(owner: Cluster, pod: Pod, *, through: tuple[str, ...] = ()) -> Member:
+def pod_member(registry: Registry, pod: Pod) -> Member:
     """A pod under its own uid, labels and capture, as its own cluster's control plane has it."""
     return Member(
         uid=pod.uid,
-        cluster=owner.name,
-        network=owner.network.value,
+        cluster=pod.cluster,
+        network=registry.cluster(pod.cluster).network.value,
         pods=(pod,),
         labels=pod.labels,
-        capture=capture(owner, pod, Facts()),
-        through=through,
+        capture=registry.captured(pod)[0],
     )
 
 
@@ -27,4 +25,4 @@ def local_members(registry: Registry, here: Cluster, service: Manifest | None) -
     """The pods of a cluster that its own Service selects."""
     if service is not None:
         for pod in registry.selected(here.name, service):
-            yield pod_member(here, pod)
+            yield pod_member(registry, pod)

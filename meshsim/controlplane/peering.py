@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
-from meshsim.controlplane.binding import bind
+from meshsim.controlplane.binding import bind, waypoint_vips
 from meshsim.controlplane.components import waypoints
 from meshsim.controlplane.distribution import distribution, load_balancing
 from meshsim.controlplane.ingress_label import ingress_use_waypoint
@@ -21,7 +21,6 @@ from meshsim.controlplane.scope import Segment, scope, segment, shared, taken_ov
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import reachable
 from meshsim.mesh.mesh import Cluster
-from meshsim.mesh.pods import capture
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import fqdn
 
@@ -89,8 +88,9 @@ class Peering:
                 name=waypoint.name,
                 namespace=waypoint.namespace,
                 host=waypoint_host(here, waypoint.cluster, waypoint.namespace, waypoint.name),
+                vips=waypoint_vips(owner, waypoint.manifest),
                 own=waypoint.cluster == name,
-                members=tuple(pod_member(owner, pod) for pod in waypoint.pods),
+                members=tuple(pod_member(self.registry, pod) for pod in waypoint.pods),
             )
             for owner in (here, *flat)
             for waypoint in waypoints(self.registry, owner)
@@ -265,7 +265,7 @@ def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest)
                 labels_propagated=any(readings),
                 possible=readings,
                 contested=_question(here, peer) if len(readings) > 1 else "",
-                capture=capture(peer, pod, Facts()),
+                capture=registry.captured(pod)[0],
                 facts=(*facts.read(), *own.read()),
             )
         return

@@ -7,7 +7,8 @@ from typing import final
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import Cluster, Mesh
-from meshsim.mesh.pods import Pod, pods_by_workload, pods_of, stand_ins
+from meshsim.mesh.pods import Pod, capture, pods_by_workload, pods_of, stand_ins
+from meshsim.model.facts import Fact, Facts
 
 _SERVICE_VIPS = (198 << 24) | (18 << 16)  # 198.18.0.0/15, set aside for tests (RFC 2544)
 _SERVICE_VIPS_SIZE = 1 << 17
@@ -27,6 +28,7 @@ class Registry:
         self.mesh = mesh
         self._pods: dict[str, tuple[Pod, ...]] = {}
         self._selected: dict[tuple[str, str, tuple[tuple[str, str], ...]], tuple[Pod, ...]] = {}
+        self._captured: dict[str, tuple[str | None, tuple[Fact, ...]]] = {}
         self._places: dict[str, Mapping[str, tuple[Pod, ...]]] = {}
         self._labelled: dict[str, Mapping[tuple[str, str, str], tuple[Pod, ...]]] = {}
 
@@ -58,6 +60,14 @@ class Registry:
             for name, cluster in self.mesh.clusters.items()
             for pod in stand_ins(cluster, {(p.namespace, p.workload) for p in self.pods(name)})
         }
+
+    def captured(self, pod: Pod) -> tuple[str | None, tuple[Fact, ...]]:
+        """Who handles a pod's traffic, and what says so."""
+        if pod.uid not in self._captured:
+            facts = Facts()
+            chosen = capture(self.mesh.clusters[pod.cluster], pod, facts)
+            self._captured[pod.uid] = (chosen, facts.read())
+        return self._captured[pod.uid]
 
     def workloads(self, cluster: str) -> Mapping[tuple[str, str], tuple[Pod, ...]]:
         """(namespace, workload) → pods."""

@@ -7,7 +7,7 @@ east-west gateway.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 from meshsim.controlplane.binding import MANAGED, bind
@@ -51,6 +51,7 @@ class SplitHorizon:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._offers: dict[str, Mapping[Key, _Offer]] = {}
+        self._pods: dict[tuple[str, Key], tuple[Member, ...]] = {}
 
     def known(self, name: str) -> tuple[KnownService, ...]:
         """Every service that cluster `name` knows: its own, and the global ones of the clusters it watches."""
@@ -93,6 +94,12 @@ class SplitHorizon:
             self._offers[cluster.name] = found
         return self._offers[cluster.name]
 
+    def _members(self, offer: _Offer) -> tuple[Member, ...]:
+        key = (offer.cluster.name, (offer.service.namespace, offer.service.name))
+        if key not in self._pods:
+            self._pods[key] = tuple(local_members(self.registry, offer.cluster, offer.service))
+        return self._pods[key]
+
     def _merged(
         self,
         here: Cluster,
@@ -118,7 +125,7 @@ class SplitHorizon:
             if offer.cluster.name != here.name
             and reachable(self.registry.mesh.down, here.name, offer.cluster.name)
         ]
-        mine = tuple(local_members(self.registry, here, own))
+        mine = self._members(base) if own is not None else ()
         near, far = self._elsewhere(here, elsewhere, gateways)
         members = (*mine, *near, *(self._coalesced(key, base, far, gateways) if base.shared else ()))
         envoys = mine
@@ -159,11 +166,11 @@ class SplitHorizon:
         for offer in offers:
             network = offer.cluster.network.value
             if network == here.network.value:
-                near.extend(local_members(self.registry, offer.cluster, offer.service))
+                near.extend(self._members(offer))
                 continue
             if network not in gateways:
                 gateways[network] = gateway_clusters(self.registry, here, network)
-            far.extend(local_members(self.registry, offer.cluster, offer.service))
+            far.extend(self._members(offer))
         return tuple(near), tuple(far)
 
     def _coalesced(
@@ -188,8 +195,7 @@ class SplitHorizon:
         """A remote pod for an Envoy, with the gateways that stand in for it: its own cluster's, else all of its
         network's (istio pilot/pkg/xds/endpoints/ep_filters.go selectNetworkGateways)."""
         leading = gateways[member.network]
-        through = (member.cluster,) if member.cluster in leading else leading
-        return pod_member(self.registry.cluster(member.cluster), member.pod, through=through)
+        return replace(member, through=(member.cluster,) if member.cluster in leading else leading)
 
     def _vips(self, offers: Iterable[_Offer], key: Key) -> tuple[NetworkAddress, ...]:
         """The VIPs on all networks; each is only addressable on its own."""
@@ -229,7 +235,7 @@ class SplitHorizon:
             if cluster.name != here.name and not reachable(self.registry.mesh.down, here.name, cluster.name):
                 continue
             if cluster.network.value == here.network.value:
-                near.extend(pod_member(cluster, pod) for pod in waypoint.pods)
+                near.extend(pod_member(self.registry, pod) for pod in waypoint.pods)
             elif shared:
                 far.setdefault(cluster.network.value, []).extend(waypoint.pods)
         for network in far:

@@ -10,7 +10,7 @@ from meshsim.model.rule import Rule, rule
 from meshsim.model.trace import Step
 from meshsim.tables.service import Service
 from meshsim.tables.views import ClusterView
-from meshsim.tables.workload import HBONE_PORT, Locality, NamespacedHostname, Protocol, Workload
+from meshsim.tables.workload import HBONE_PORT, GatewayAddress, Locality, NamespacedHostname, Protocol, Workload
 
 TO_WAYPOINT: Final = rule(
     "eastwest.to-waypoint",
@@ -96,8 +96,7 @@ def at_waypoint(
 ) -> tuple[Step, ...]:
     """The request at the waypoint that a service is bound to in `view`; a failure at `hop` where it has no pod."""
     assert service.waypoint is not None
-    destination = service.waypoint.destination
-    bound = view.ztunnel.services.get(destination) if isinstance(destination, NamespacedHostname) else None
+    bound = _gateway_service(view, service.waypoint)
     source = Workload(uid=hop, network=view.network, cluster=view.name)
     pods = load_balance(view.ztunnel, source, bound, HBONE_PORT, Resolution.WAYPOINT).shares if bound else ()
     if not pods:
@@ -110,6 +109,14 @@ def at_waypoint(
         for ident, locality, part in waypoint_proxies(walk, pods)
         for step in walk.envoy(walk.deeper(), ident, locality, f"{service.hostname}:{port}", share * part)
     )
+
+
+def _gateway_service(view: ClusterView, gateway: GatewayAddress) -> Service | None:
+    """The waypoint's own Service, by host name or by VIP."""
+    destination = gateway.destination
+    if isinstance(destination, NamespacedHostname):
+        return view.ztunnel.services.get(destination)
+    return next(iter(view.ztunnel.by_vip.get(destination, ())), None)
 
 
 def waypoint_proxies(

@@ -25,8 +25,9 @@ class Happened:
 class Showing:
     """What `kubectl argo rollouts get rollout` prints of a Rollout from `t` on (after sync `n` of that instant).
 
-    `replicas` is (ReplicaSet, its role, available, desired), oldest first. `desired` is the canary share that the
-    controller last recorded as written.
+    `replicas` is (ReplicaSet, its role, available, desired), oldest first; `images` (image, its role); `counts` the
+    CLI's Desired, Current, Updated, Ready, Available. `desired` is the canary share that the controller last recorded
+    as written.
     """
 
     t: float
@@ -39,6 +40,8 @@ class Showing:
     actual_weight: str
     desired: Fraction
     replicas: tuple[tuple[str, str, int, int], ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+    counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
 
 
 @final
@@ -114,6 +117,14 @@ class Timeline:
     notes: tuple[str, ...] = ()
     safe_delays: Mapping[str, float] = field(default_factory=dict)
 
-    def shown(self, rollout: str, t: float) -> Showing | None:
-        """What a Rollout shows at an instant."""
-        return next((one for one in reversed(self.showings) if one.rollout == rollout and one.t <= t), None)
+    @property
+    def rollouts(self) -> tuple[str, ...]:
+        """Every Rollout that shows anything, by name."""
+        return tuple(sorted({one.rollout for one in self.showings}))
+
+    def shown(self, rollout: str, t: float, n: int | None = None) -> Showing | None:
+        """What a Rollout shows at an instant: after everything due then, or after its `n`th sync."""
+        for one in reversed(self.showings):
+            if one.rollout == rollout and (one.t < t or (one.t == t and (n is None or one.n <= n))):
+                return one
+        return None

@@ -1,6 +1,6 @@
 """What a user's `kubectl argo rollouts` commands change.
 
-Source: argo-rollouts pkg/kubectl-argo-rollouts/cmd/{promote,abort,retry,pause,undo,set} (argo.md §1.6, CLI).
+Source: argo-rollouts pkg/kubectl-argo-rollouts/cmd/{promote,abort,retry,pause,undo,set}.
 """
 
 from collections.abc import Callable, Mapping

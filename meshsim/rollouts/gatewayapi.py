@@ -1,14 +1,14 @@
 """What the Gateway API plugin writes into routes.
 
 It matches backendRefs by name only: group, kind, namespace and port do not count. Sources are files of
-rollouts-plugin-trafficrouter-gatewayapi v0.15 (argo.md §5.1).
+rollouts-plugin-trafficrouter-gatewayapi v0.15 (pkg/plugin).
 """
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from meshsim.rollouts.errors import NOT_FOUND, NOT_NAMED, RolloutError
+from meshsim.rollouts.memo import copied
 from meshsim.rollouts.spec import Fields, canary, routing
 from meshsim.rollouts.versions import LATEST_GATEWAYAPI, gatewayapi_plugin
 
@@ -127,7 +127,7 @@ def write_route(route: Fields, rollout: Fields, weight: int, *, version: str = L
 
     Raises RolloutError in the plugin's words where a service is not named (httproute.go:15-73, tcproute.go).
     """
-    written: dict[str, Any] = copy.deepcopy(dict(route))
+    written: dict[str, Any] = copied(dict(route))
     kind = next((known for known in KINDS if known.kind == route.get("kind")), KINDS[0])
     wanted = ((canary(rollout).get("canaryService"), weight), (canary(rollout).get("stableService"), 100 - weight))
     rules = (written.get("spec") or {}).get("rules") or []
@@ -188,10 +188,10 @@ def write_httproute(
         return [
             write_route(doc, rollout, weight, version=version)
             if doc.get("kind") in {kind.kind for kind in KINDS}
-            else copy.deepcopy(dict(doc))
+            else copied(dict(doc))
             for doc in given
         ]
-    written = [copy.deepcopy(dict(doc)) for doc in given]
+    written = [copied(dict(doc)) for doc in given]
     if not found:
         raise none_configured()
     for target in found:
@@ -251,11 +251,11 @@ def set_header_route(route: Fields, rollout: Fields, header: Fields) -> dict[str
 def _header_rule(rule: Fields, name: str, ref: Fields, headers: list[dict[str, Any]]) -> dict[str, Any]:
     new: dict[str, Any] = {"name": name}
     new["matches"] = [
-        {**copy.deepcopy(dict(match)), "headers": [*(match.get("headers") or ()), *copy.deepcopy(headers)]}
+        {**copied(dict(match)), "headers": [*(match.get("headers") or ()), *copied(headers)]}
         for match in (rule.get("matches") or [{}])
     ]
     if rule.get("filters"):
-        new["filters"] = copy.deepcopy(rule["filters"])
+        new["filters"] = copied(rule["filters"])
     new["backendRefs"] = [{key: value for key, value in ref.items() if key != "weight"}]
     return new
 
@@ -284,7 +284,7 @@ def _is_named(rule: Fields, base: str) -> bool:
 
 def without_rules(route: Fields, gone: Any) -> dict[str, Any]:
     """A copy of the route without the rules for which `gone(rule)` holds."""
-    written: dict[str, Any] = copy.deepcopy(dict(route))
+    written: dict[str, Any] = copied(dict(route))
     if (written.get("spec") or {}).get("rules"):
         written["spec"]["rules"] = [rule for rule in written["spec"]["rules"] if not gone(rule)]
     return written

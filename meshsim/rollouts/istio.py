@@ -1,14 +1,14 @@
 """What the controller's Istio router writes into VirtualServices and DestinationRules.
 
-Source: argo-rollouts rollout/trafficrouting/istio/istio.go (argo.md §5.2).
+Source: argo-rollouts rollout/trafficrouting/istio/istio.go.
 """
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from meshsim.rollouts.errors import DELAYED, NOT_FOUND, NOT_NAMED, RolloutError
 from meshsim.rollouts.replicaset import ReplicaSet
+from meshsim.rollouts.memo import copied
 from meshsim.rollouts.spec import HASH_LABEL, MANAGED_BY, Fields, canary, is_promoted, routing
 from meshsim.rollouts.versions import LATEST, controller
 from meshsim.rollouts.weight import rolling_back
@@ -74,7 +74,7 @@ def write_virtualservice(
     route is missing or does not name both destinations. Nothing is mutated. Source: istio.go:223-283.
     """
     given: list[Fields] = [docs] if isinstance(docs, Mapping) else list(docs)
-    written = [copy.deepcopy(dict(doc)) for doc in given]
+    written = [copied(dict(doc)) for doc in given]
     for namespace, name, entry in virtual_services(rollout):
         index = _find(given, "VirtualService", namespace, name)
         if index is None:
@@ -98,7 +98,7 @@ def _weigh(
         routes = spec.get(kind) or []
         if kind in spec:
             chosen += _port_routes(rollout, kind, list(wanted), routes)
-    before = copy.deepcopy(chosen)
+    before = copied(chosen)
     for route in chosen:
         _weigh_route(route, rollout, weight, additional, version)
     if before != chosen and http:
@@ -245,7 +245,7 @@ def set_managed_route(
 
     `host` is the DestinationRule's host, else the canary Service. Source: istio.go SetHeaderRoute, SetMirrorRoute.
     """
-    written: dict[str, Any] = copy.deepcopy(dict(service))
+    written: dict[str, Any] = copied(dict(service))
     spec = written.setdefault("spec", {})
     if "http" not in spec:
         raise RolloutError("spec.http not found", reason=NOT_NAMED)
@@ -256,7 +256,7 @@ def set_managed_route(
         target: dict[str, Any] = {"host": host}
         port = next((((part.get("destination") or {}).get("port")) for part in source.get("route") or ()), None)
         if port:
-            target["port"] = copy.deepcopy(port)
+            target["port"] = copied(port)
         subset = (destination_rule(rollout) or {}).get("canarySubsetName")
         if subset:
             target["subset"] = subset
@@ -264,7 +264,7 @@ def set_managed_route(
         if mirror:
             percentage = step.get("percentage")
             new["match"] = [_mirror_match(match) for match in step["match"]]
-            new["route"] = copy.deepcopy(source.get("route"))
+            new["route"] = copied(source.get("route"))
             new["mirror"] = target
             new["mirrorPercentage"] = {"value": 100 if percentage is None else percentage}
             routes = [new, *routes]
@@ -283,12 +283,12 @@ def _value(match: Fields) -> dict[str, Any]:
 
 def _mirror_match(match: Fields) -> dict[str, Any]:
     names = (("method", "method"), ("path", "uri"), ("headers", "headers"))
-    return {to: copy.deepcopy(match[key]) for key, to in names if match.get(key)}
+    return {to: copied(match[key]) for key, to in names if match.get(key)}
 
 
 def remove_managed_routes(service: Fields, rollout: Fields) -> dict[str, Any]:
     """The VirtualService without the routes named in `managedRoutes`."""
-    written: dict[str, Any] = copy.deepcopy(dict(service))
+    written: dict[str, Any] = copied(dict(service))
     names = {part.get("name") for part in (routing(rollout) or {}).get("managedRoutes") or ()}
     http = (written.get("spec") or {}).get("http")
     if names and http:
@@ -313,7 +313,7 @@ def write_destinationrule(
     """
     given: list[Fields] = [docs] if isinstance(docs, Mapping) else list(docs)
     config = destination_rule(rollout)
-    written = [copy.deepcopy(dict(doc)) for doc in given]
+    written = [copied(dict(doc)) for doc in given]
     if config is None:
         return written
     index = _find(given, "DestinationRule", home(rollout), str(config.get("name")))

@@ -1,7 +1,7 @@
 """One sync of the Argo Rollouts controller, pure: a State in, a State out.
 
 The order of the parts, and where a sync returns early, is the contract: it decides which weight meets which pods.
-Source: argo-rollouts rollout/controller.go:393-603, rollout/context.go:64-89, rollout/canary.go:22-106 (argo.md §1).
+Source: argo-rollouts rollout/controller.go:393-603, rollout/context.go:64-89, rollout/canary.go:22-106.
 """
 
 from dataclasses import dataclass, replace
@@ -58,7 +58,7 @@ def reconcile(state: State, *, hold: bool = False) -> Sync:
     """Run one sync at `state.now`. Never raises: what the controller fails with is `error`.
 
     With `hold` the step index is not advanced and nothing is promoted (a probe). What is written before an error
-    stays written; the status is then not (argo.md §1.2).
+    stays written; the status is then not (rollout/canary.go).
     """
     markers = [marker for marker in not_modelled(state.rollout) if marker in STOPPERS]
     if markers:

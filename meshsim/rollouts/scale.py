@@ -1,6 +1,6 @@
 """How many pods the canary and the stable ReplicaSet should have.
 
-Source: argo-rollouts utils/replicaset/canary.go (the numbers in argo.md §2). Go's float ceilings are whole-number
+Source: argo-rollouts utils/replicaset/canary.go Go's float ceilings are whole-number
 ceilings here; `sets` are ReplicaSets as in YAML.
 """
 

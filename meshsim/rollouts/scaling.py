@@ -1,6 +1,6 @@
 """The ReplicaSet part of one sync.
 
-Source: argo-rollouts rollout/canary.go:108-257, 422-453 and rollout/replicaset.go (argo.md §1.5).
+Source: argo-rollouts rollout/canary.go:108-257, 422-453 and rollout/replicaset.go.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Which ReplicaSet the stable and the canary Service select.
 
-Source: argo-rollouts rollout/service.go:255-336 (argo.md §1.3).
+Source: argo-rollouts rollout/service.go:255-336.
 """
 
 from collections.abc import Iterable, Mapping

@@ -21,7 +21,7 @@ _DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
 def _get(fields: Fields | None, *path: str) -> Any:
     value: Any = fields
     for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
+        value = value.get(key) if type(value) is dict or isinstance(value, Mapping) else None
     return value
 
 
@@ -138,7 +138,7 @@ def pause_seconds(pause: Fields) -> float | None:
 
 
 def percent_or_count(value: Any, of: int, *, up: bool) -> int:
-    """An int-or-percent field against `of`; any string is a percentage (argo.md §2.6)."""
+    """An int-or-percent field against `of`; any string is a percentage (argo-rollouts utils/replicaset MaxSurge)."""
     if isinstance(value, int):
         return value
     percentage = int(str(value).strip().rstrip("%"))

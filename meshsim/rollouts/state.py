@@ -7,6 +7,7 @@ from typing import Any, final
 from meshsim.model.names import ObjectKey
 from meshsim.rollouts import gatewayapi, istio
 from meshsim.rollouts.errors import RolloutError
+from meshsim.rollouts.memo import remembered
 from meshsim.rollouts.replicaset import ReplicaSet, by_hash, replica_set
 from meshsim.rollouts.spec import HASH_LABEL, Fields, canary
 from meshsim.rollouts.template_hash import template_hash
@@ -100,7 +101,7 @@ class State:
     @property
     def template_hash(self) -> str:
         """What the controller computes for the template in force."""
-        return template_hash(
+        return _hash_of(
             self.template,
             controller(self.version)["hash_flavour"],
             self.status.get("collisionCount"),
@@ -126,6 +127,9 @@ class State:
     def wake(self) -> "State":
         """The same with a sync due: something that the controller watches has changed."""
         return replace(self, woken=True)
+
+
+_hash_of = remembered(template_hash)
 
 
 def key_of(doc: Fields) -> ObjectKey:
@@ -197,6 +201,8 @@ def _owns(rollout: Fields, doc: Fields) -> bool:
 
 def changes(before: Any, after: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Any]]:
     """(path, new value) of every difference; lists of unequal length differ as a whole."""
+    if before is after or before == after:
+        return []
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         found: list[tuple[tuple[str | int, ...], Any]] = []
         for key in [*after, *(key for key in before if key not in after)]:

@@ -1,6 +1,6 @@
 """The status part of one sync: promotion, the step index, pauses, aborts, conditions and the phase.
 
-Source: argo-rollouts rollout/canary.go:345-420, rollout/sync.go, rollout/pause.go, utils/conditions (argo.md §1.6).
+Source: argo-rollouts rollout/canary.go:345-420, rollout/sync.go, rollout/pause.go, utils/conditions.
 """
 
 from typing import Any

@@ -6,6 +6,7 @@ Source: argo-rollouts pkg/apis/rollouts/v1alpha1/types.go CanaryStep; utils/roll
 from collections.abc import Mapping
 from typing import Any
 
+from meshsim.rollouts.memo import remembered
 from meshsim.rollouts.spec import Fields, canary, is_canary, max_weight, steps_of
 from meshsim.rollouts.template_hash import json_hash
 
@@ -51,6 +52,7 @@ def kind_of(step: Fields) -> str:
     return next((kind for kind in KINDS if step.get(kind) is not None), "")
 
 
+@remembered
 def step_hash(rollout: Fields) -> str:
     """`status.currentStepHash`: changes whenever the list of steps does (utils/conditions ComputeStepHash)."""
     if not is_canary(rollout):

@@ -1,7 +1,7 @@
 """What a pod template has been filled with by the time the controller hashes it.
 
 An inline template is only what the Rollout's CRD schema leaves and defaults; a template taken from a Deployment has
-passed the API server's full defaulting, which is why the two hash differently (argo.md §3.1 item 9).
+passed the API server's full defaulting, which is why the two hash differently (utils/replicaset/replicaset.go, pkg/apis/rollouts).
 """
 
 from typing import Any

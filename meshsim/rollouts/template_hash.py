@@ -5,12 +5,12 @@ quantities are spelled all count. Two clusters agree on a hash only if their con
 template's source and the collision count agree too. Source: argo-rollouts utils/hash/hash.go:14-33.
 """
 
-import copy
 import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from meshsim.rollouts.memo import copied
 from meshsim.rollouts.pod_template_fields import FIELDS
 from meshsim.rollouts.quantity import canonical_quantity
 from meshsim.rollouts.template_defaults import deployment_defaults, inline_defaults
@@ -52,7 +52,7 @@ def template_json(template: Mapping[str, Any], flavour: str = NEW, source: str =
     if flavour not in FLAVOURS:
         msg = f"{flavour!r} is no hash flavour: use {' or '.join(FLAVOURS)}"
         raise ValueError(msg)
-    filled: dict[str, Any] = copy.deepcopy(dict(template))
+    filled: dict[str, Any] = copied(dict(template))
     if source == "rollout":
         filled = inline_defaults(filled, grpc_service=flavour == NEW)
     elif source == "workloadRef":
@@ -73,7 +73,7 @@ def same_template(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
 
 
 def _comparable(template: Mapping[str, Any]) -> str:
-    bare = copy.deepcopy(dict(template))
+    bare = copied(dict(template))
     ((bare.get("metadata") or {}).get("labels") or {}).pop("rollouts-pod-template-hash", None)
     filled = deployment_defaults(bare)
     filled["spec"].pop("serviceAccount", None)

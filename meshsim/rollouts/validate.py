@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from meshsim.rollouts import gatewayapi, istio
 from meshsim.rollouts.errors import INVALID_SPEC, NOT_FOUND, RolloutError
+from meshsim.rollouts.memo import remembered
 from meshsim.rollouts.spec import (
     Fields,
     canary,
@@ -157,12 +158,17 @@ def _step_problems(rollout: Fields, step: Fields, at: str) -> Iterator[tuple[str
             )
 
 
+@remembered
+def _all_problems(rollout: Fields) -> tuple[tuple[str, str], ...]:
+    return tuple(problems(rollout))
+
+
 def check(rollout: Fields, docs: Iterable[Fields] = ()) -> RolloutError | None:
     """The reason the controller would set InvalidSpec, or None; `docs` are the objects of its cluster.
 
     Missing Services, VirtualServices and DestinationRules count; routes of the plugin do not (they fail at SetWeight).
     """
-    for field, message in problems(rollout):
+    for field, message in _all_problems(rollout):
         return RolloutError(f"{field}: {message}", reason=INVALID_SPEC)
     if not is_canary(rollout):
         return None

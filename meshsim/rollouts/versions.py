@@ -35,8 +35,8 @@ def _row(name: str, value: Any, since: Version, until: Version, source: str) -> 
 
 
 CONTROLLER_ROWS: tuple[VersionRow, ...] = (
-    _row("hash_flavour", "0.29", (1, 2, 0), (1, 9, 0), "argo.md §4; k8s.io/api v0.29 in go.mod"),
-    _row("hash_flavour", "0.34", (1, 9, 0), _END, "argo.md §4; argo-rollouts#4696"),
+    _row("hash_flavour", "0.29", (1, 2, 0), (1, 9, 0), "utils/hash/hash.go:14; k8s.io/api v0.29 in go.mod"),
+    _row("hash_flavour", "0.34", (1, 9, 0), _END, "utils/hash/hash.go:14; argo-rollouts#4696"),
     # SetWeight before UpdateHash where the canary has no pods but still has weight.
     _row("early_zero", False, _START, (1, 9, 0), "argo-rollouts#4564"),
     _row("early_zero", True, (1, 9, 0), _END, "rollout/trafficrouting.go:298; argo-rollouts#4564, #4639"),
@@ -60,11 +60,11 @@ CONTROLLER_ROWS: tuple[VersionRow, ...] = (
     _row("promote_with_surplus", False, _START, (1, 9, 0), "rollout/sync.go:945 (v1.8.4)"),
     _row("promote_with_surplus", True, (1, 9, 0), _END, "rollout/sync.go:950 (v1.9.0)"),
     _row("min_pods_capped", False, _START, (1, 10, 0), "utils/replicaset/canary.go:357 (v1.9.0)"),
-    _row("min_pods_capped", True, (1, 10, 0), _END, "utils/replicaset/canary.go:357; argo.md §2.4"),
+    _row("min_pods_capped", True, (1, 10, 0), _END, "utils/replicaset/canary.go:357"),
     _row("returns_after_create", False, _START, (1, 10, 0), "rollout/controller.go:583 (v1.9.0)"),
     _row("returns_after_create", True, (1, 10, 0), _END, "rollout/controller.go:452; argo-rollouts#4784"),
     _row("returns_after_pause_conditions", False, _START, (1, 10, 0), "rollout/context.go:64 (v1.9.0)"),
-    _row("returns_after_pause_conditions", True, (1, 10, 0), _END, "rollout/sync.go:698; argo.md §1.1"),
+    _row("returns_after_pause_conditions", True, (1, 10, 0), _END, "rollout/sync.go:698"),
     _row("additional_subsets", False, _START, (1, 9, 0), "rollout/trafficrouting/istio/istio.go:136 (v1.8.4)"),
     _row("additional_subsets", True, (1, 9, 0), _END, "rollout/trafficrouting/istio/istio.go:198"),
 )
@@ -72,9 +72,9 @@ CONTROLLER_ROWS: tuple[VersionRow, ...] = (
 GATEWAYAPI_ROWS: tuple[VersionRow, ...] = (
     _row("default_namespace", False, _START, (0, 11, 0), "rollouts-plugin-trafficrouter-gatewayapi#67, #123"),
     _row("default_namespace", True, (0, 11, 0), _END, "commit bcb9427"),
-    _row("selectors", False, _START, (0, 7, 0), "argo.md §5.1"),
-    _row("selectors", True, (0, 7, 0), _END, "argo.md §5.1"),
-    _row("in_progress_label", False, _START, (0, 10, 0), "argo.md §5.1"),
+    _row("selectors", False, _START, (0, 7, 0), "rollouts-plugin-trafficrouter-gatewayapi v0.6.0"),
+    _row("selectors", True, (0, 7, 0), _END, "pkg/plugin/plugin.go (v0.7.0)"),
+    _row("in_progress_label", False, _START, (0, 10, 0), "rollouts-plugin-trafficrouter-gatewayapi v0.9.0"),
     _row("in_progress_label", True, (0, 10, 0), _END, "pkg/plugin/labels.go"),
     _row("skips_managed_rules", False, _START, (0, 13, 0), "rollouts-plugin-trafficrouter-gatewayapi#158"),
     _row("skips_managed_rules", True, (0, 13, 0), _END, "pkg/plugin/httproute.go:15-73 (v0.15.0)"),

@@ -1,6 +1,6 @@
 """The weight that a sync writes, and what it does on the way there.
 
-Source: argo-rollouts rollout/trafficrouting.go:161-396 (argo.md §1.4).
+Source: argo-rollouts rollout/trafficrouting.go:161-396.
 """
 
 from collections.abc import Iterable, Mapping

@@ -12,7 +12,7 @@ def told(before: State, after: State, edits: tuple[Write, ...], error: RolloutEr
     parts = list(dict.fromkeys([*_edits(edits, before), *_status(before, after)]))
     if error is not None:
         parts.append(f"fails: {error.message}")
-    return ", ".join(parts) or "nothing that anybody could notice"
+    return ", ".join(parts) or "updates its conditions"
 
 
 def pods_told(before: State, after: State) -> str:
@@ -38,17 +38,14 @@ def _edits(edits: tuple[Write, ...], before: State) -> Iterator[str]:
                     if known is None
                     else f"scales {edit.key.name} from {known.replicas} to {edit.value}"
                 )
-            elif last == DEADLINE:
-                yield (
-                    f"{edit.key.name} is to go at {edit.value:g}s"
-                    if edit.value is not None
-                    else f"{edit.key.name} stays"
-                )
+            elif last == DEADLINE and edit.value is not None:
+                yield f"{edit.key.name} is to go at {edit.value:g}s"
         elif last == HASH_LABEL:
             where = "selects" if "selector" in edit.path else f"subset {_index(edit)} selects"
             yield f"{edit.key.kind} {edit.key.name} {where} {edit.value or 'any revision'}"
         elif last == "weight":
-            yield f"{edit.key.kind} {edit.key.name} weight {edit.value} at {edit.dotted}"
+            values = [str(part.value) for part in edits if part.key == edit.key and part.path[-1] == "weight"]
+            yield f"{edit.key.kind} {edit.key.name} weights {'/'.join(values)}"
 
 
 def _index(edit: Write) -> str:

@@ -91,7 +91,7 @@ class Binomial:
         return size - away - 0.5 * log(2 * pi * (k / n) * (n - k))
 
     def exact(self, k: int) -> tuple[tuple[tuple[int, int], ...], Fraction, int]:
-        """The logarithm of f(k)/f(mode) as (sign, x) of log-gammas, and a ratio whose logarithm is taken so many times."""
+        """The logarithm of f(k)/f(mode): (sign, x) of log-gammas, and a ratio whose logarithm is taken so often."""
         m, n = self.mode, self.n
         gammas = ((1, m + 1), (1, n - m + 1), (-1, k + 1), (-1, n - k + 1))
         return gammas, self.p / (1 - self.p), k - m

@@ -1,4 +1,4 @@
-"""Numbers of argo.md §2 and of the examples in argo-rollouts utils/replicaset/canary.go."""
+"""Numbers of the examples in argo-rollouts utils/replicaset/canary.go and canary_test.go."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The guide's example row by row, and the scenarios traced after it (argo.md §3)."""
+"""The guide's example row by row, and the scenarios traced after it (argo-rollouts rollout/canary.go, traced)."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is written into routes and rules (argo.md §5.1, §5.2)."""
+"""What is written into routes and rules (gatewayapi plugin pkg/plugin, argo-rollouts rollout/trafficrouting/istio)."""
 
 import copy
 from typing import Any

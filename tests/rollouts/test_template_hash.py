@@ -1,4 +1,4 @@
-"""Vectors of argo.md §4; spellings checked against k8s.io/apimachinery v0.34.1 and v0.29.3."""
+"""Vectors of argo-rollouts utils/hash/hash.go; spellings checked against k8s.io/apimachinery v0.34.1 and v0.29.3."""
 
 import pytest
 from argo_guide import V1, V2, template

@@ -1,4 +1,4 @@
-"""Versions select rows of data (the table at the top of argo.md)."""
+"""Versions select rows of data (argo-rollouts and plugin releases)."""
 
 import pytest
 

@@ -55,6 +55,11 @@ class Tables:
     def pod(self, uid: str) -> PodRow | None:
         return self.pods.get(uid)
 
+    def pod_at(self, network: str, ip: str) -> str | None:
+        """The pod at an address of a network, whichever cluster's it is."""
+        known = (w for view in self.views.values() for w in view.ztunnel.workloads.values())
+        return next((w.uid for w in known if w.network == network and ip in w.ips), None)
+
 
 def walk(tables: Tables, path: str = "/", headers: Mapping[str, str] | None = None) -> Walk:
     """A GET for `web` on its way through the tables."""

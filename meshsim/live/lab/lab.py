@@ -36,7 +36,7 @@ class Lab:
         self.authorities = Authorities(self.directory / "certificates")
         self.processes: dict[str, Process] = {}
         self.seconds_to_ready = 0.0
-        self._logs: AccessLogs | None = None
+        self._logs = AccessLogs({})
         self._pods: dict[str, str] = {}
         self._rows = 0
         self._thread = threading.get_ident()
@@ -92,7 +92,6 @@ class Lab:
         at_once: int = 8,
     ) -> Observation:
         """Send requests through a door. Raises LabFault where clients and pods count differently."""
-        assert self._logs is not None
         self._rows += 1
         self._logs.fresh()
         before = self._answers()

@@ -1,0 +1,6 @@
+"""Makes `made_meshes`, meshes written out in tests, importable in every import mode."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

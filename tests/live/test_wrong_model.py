@@ -1,0 +1,70 @@
+"""A model that is wrong on purpose is caught: each of these turns one rule round, and Envoy disagrees."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+from live.one_gateway import cluster, gateway_phase, hosts, split
+
+from meshsim.dataplane import eastwest, envoy, match, ztunnel
+from meshsim.live.check import Outcome, Phase, check
+from meshsim.tables.envoy import MatchType, Route, RouteMatch, StringMatch, WeightedCluster
+
+pytestmark = pytest.mark.usefixtures("envoy")
+
+
+def held(phase: Phase, requests: int = 200) -> Outcome:
+    return check([phase], requests=requests)
+
+
+def test_weights_that_are_read_the_wrong_way_round(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
+    def swapped(route: Route, share: Fraction) -> list[tuple[str, str, Fraction]]:
+        whole = sum(w.weight for w in route.clusters)
+        weights = [w.weight for w in route.clusters][::-1]
+        return [(w.cluster, w.backend, share * n / whole) for w, n in zip(route.clusters, weights, strict=True) if n]
+
+    phase = last_phase("client-beside-the-rollout")
+    monkeypatch.setattr(envoy, "_shares", swapped)
+    assert held(phase).disagreements
+
+
+def test_a_gateway_that_never_skips_the_waypoint(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
+    phase = last_phase("client-local-waypoint")
+    through = eastwest.through
+    monkeypatch.setattr(eastwest, "through", lambda walk, cluster, authority, _, share: through(walk, cluster, authority, "", share))
+    wrong = held(phase, 1000).disagreements
+    assert [row.client for row in wrong] == ["cluster2/shop/recommender"]
+
+
+def test_a_ztunnel_that_ignores_waypoints(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
+    phase = last_phase("client-beside-the-rollout")
+    monkeypatch.setattr(ztunnel, "_waypoints", lambda _: [])
+    assert len(held(phase, 600).disagreements) == 2
+
+
+def test_a_waypoint_that_fails_open(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
+    phase = last_phase("waypoint-scaled-to-zero")
+    monkeypatch.setattr(ztunnel, "_waypoints", lambda _: [])
+    assert "cluster1/ads/bidder" in {row.client for row in held(phase, 100).disagreements}
+
+
+def test_an_empty_subset_that_falls_back_to_other_hosts(monkeypatch: pytest.MonkeyPatch):
+    phase = gateway_phase("empty", split(a=1), (cluster("a", ()),))
+    monkeypatch.setattr(envoy, "choose", lambda _: ((Fraction(1), hosts("b", 1)[0]),))
+    assert held(phase, 50).disagreements
+
+
+def test_failover_that_is_all_or_nothing(monkeypatch: pytest.MonkeyPatch):
+    both = cluster("a", (*hosts("near", 10, healthy=5), *hosts("far", 10, priority=1)))
+    phase = gateway_phase("half", split(a=1), (both,))
+    near = tuple((Fraction(1, 5), host) for host in hosts("near", 5))
+    monkeypatch.setattr(envoy, "choose", lambda _: near)
+    assert held(phase, 200).disagreements
+
+
+def test_routes_that_match_what_they_should_not(monkeypatch: pytest.MonkeyPatch):
+    only = Route(match=RouteMatch(path=StringMatch(MatchType.EXACT, "/a")), clusters=(WeightedCluster(cluster="b", weight=1),))
+    phase = gateway_phase("flipped", (only, *split(a=1)), (cluster("a", hosts("a", 1)), cluster("b", hosts("b", 1))), path="/a")
+    matches = match.matches
+    monkeypatch.setattr(envoy, "matches", lambda wanted, request: not matches(wanted, request) or wanted.catch_all)
+    assert held(phase, 50).disagreements
