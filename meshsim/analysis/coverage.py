@@ -57,7 +57,7 @@ def _objects(situation: Situation, paths: tuple[Path, ...]) -> Iterator[str]:
     for path in paths:
         for step in path.steps:
             kind, _, rest = step.hop.partition(":")
-            if kind in {"waypoint", "gateway", "sidecar"}:
+            if kind in {"waypoint", "gateway", "sidecar"} and "/" in rest:
                 cluster, namespace = rest.split("/")[:2]
                 places[cluster, namespace] = None
         if isinstance(path.outcome, Delivered):

@@ -163,7 +163,8 @@ def _governed(
     ]
     if masked:
         codes.append("MS401")
-    codes.extend(advice.outage(situation, call, rollout, applied=verdict is Verdict.APPLIED))
+    if verdict is Verdict.FAILING or (verdict is not Verdict.APPLIED and "MS203" not in codes):
+        codes.extend(advice.outage(situation, call, rollout))
     codes.extend(advice.codes(situation, rollout, effective, skewed=verdict is Verdict.SKEWED))
     notes, more, assumed = advice.no_effect(situation, call, paths)
     return replace(

@@ -19,7 +19,7 @@ from meshsim.model.trace import Delivered, Failed, Open, Path, Step
 from meshsim.model.verdict import Row, Verdict
 from meshsim.scenario.scenario import Scenario
 from meshsim.simulation.traffic_client import Traffic
-from meshsim.simulation.units import LAWS, LEAST_REQUEST, Client, Unit, draws, plan, units
+from meshsim.simulation.units import LAWS, LEAST_REQUEST, Client, Unit, draws, plan, units, ways
 
 if TYPE_CHECKING:
     from meshsim.tables.envoy import Proxy
@@ -167,7 +167,7 @@ def _sample(
 ) -> Sample:
     bare = Sample(rows=rows, requests=requests, seed=seed, client=client)
     trace = rows[0].trace
-    paths = tuple(trace.paths())
+    paths = ways(trace)
     if any(isinstance(path.outcome, Open) for path in paths) or rows[0].verdict is Verdict.UNDETERMINED:
         why = "; ".join(rows[0].notes) or "the call is undetermined"
         return replace(bare, why_not=f"nothing can be drawn: {why}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from meshsim.analysis.outages import cut
 from meshsim.controlplane.compile import ControlPlane
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Mesh
@@ -61,7 +62,7 @@ class Situation:
         self.deployed = deployed
         self.mesh: Mesh = deployed.mesh
         self.plane: ControlPlane = ControlPlane(deployed.mesh) if plane is None else plane
-        self.correct: Callable[[Trace], Trace] = correct if correct is not None else (lambda trace: trace)
+        self.correct: Callable[[Trace], Trace] = correct if correct is not None else cut(deployed.mesh.down)
         self.rollouts: Mapping[RolloutId, Managed] = {
             rollout: _managed(deployed, rollout, state) for rollout, state in sorted(deployed.states.items())
         }

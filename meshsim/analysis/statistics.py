@@ -66,10 +66,10 @@ def at_most_is(n: int, k: int, p: Fraction, level: Fraction) -> bool:
     """Whether P(X ≤ k) ≤ level, exactly: in whole numbers where the floats are too close to call."""
     found = at_most(n, k, p)
     if abs(found - level) > TOLERANCE * float(level):
-        return float(level) > found
+        return found < float(level)
     a, b = p.numerator, p.denominator
-    below = sum(comb(n, i) * a**i * (b - a) ** (n - i) for i in range(min(k, n) + 1)) if k >= 0 else 0
-    return below * level.denominator <= level.numerator * b**n
+    below: int = sum(comb(n, i) * a**i * (b - a) ** (n - i) for i in range(min(k, n) + 1)) if k >= 0 else 0
+    return bool(below * level.denominator <= level.numerator * b**n)
 
 
 def at_least_is(n: int, k: int, p: Fraction, level: Fraction) -> bool:

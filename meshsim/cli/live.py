@@ -28,10 +28,15 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("what", choices=("envoy", "validation"), help="envoy: one scenario; validation: the report on all")
+    parser.add_argument(
+        "what", choices=("envoy", "validation"), help="envoy: one scenario; validation: the report on all"
+    )
     parser.add_argument("scenario", nargs="?", help="a scenario as for run; for validation, a directory of scenarios")
     parser.add_argument(
-        "--requests", type=_requests, metavar="N", help="requests for each row (default: 300 to 1000, by the number of rows)"
+        "--requests",
+        type=_requests,
+        metavar="N",
+        help="requests for each row (default: 300 to 1000, by the number of rows)",
     )
     parser.add_argument("--write", metavar="FILE", help="where validation writes its page (default: standard output)")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
@@ -66,10 +71,12 @@ def _validation(options: argparse.Namespace) -> int:
     from meshsim.session import load as load_session
 
     if not options.scenario:
-        raise UsageError("validation needs a directory of scenarios", hint="meshsim live validation scenarios")
+        msg = "validation needs a directory of scenarios"
+        raise UsageError(msg, hint="meshsim live validation scenarios")
     files = sorted(Path(options.scenario).glob("*/scenario.yaml"))
     if not files:
-        raise UsageError(f"{options.scenario} has no scenario", hint="name a directory with */scenario.yaml")
+        msg = f"{options.scenario} has no scenario"
+        raise UsageError(msg, hint="name a directory with */scenario.yaml")
     from meshsim.live.check import check
     from meshsim.live.replay import phases
 
@@ -87,5 +94,6 @@ def _validation(options: argparse.Namespace) -> int:
 
 def _requests(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of requests: 1 to 1000000")
+        msg = f"{text!r} is no number of requests: 1 to 1000000"
+        raise argparse.ArgumentTypeError(msg)
     return int(text)

@@ -41,15 +41,26 @@ class Binding:
     @property
     def weighted(self) -> tuple[tuple[GatewayAddress, int], ...]:
         """The waypoints by weight, where there are two (waypoints.go:236)."""
-        if self.address is None or self.canary is None or self.canary.address is None:
+        primary, canary = self.named, self.canary.named if self.canary is not None else None
+        if primary is None or canary is None:
             return ()
-        return ((self.address, _WHOLE - self.canary_weight), (self.canary.address, self.canary_weight))
+        return ((primary, _WHOLE - self.canary_weight), (canary, self.canary_weight))
+
+    @property
+    def named(self) -> GatewayAddress | None:
+        """The waypoint by its Service's name, also where its status has an IP alone: both lead to the same pods."""
+        return GatewayAddress(service_of(self.gateway), HBONE_PORT) if self.gateway is not None else None
 
     @property
     def gateways(self) -> tuple[Manifest, ...]:
         """The Gateways whose proxies serve the object: both waypoints get the same routes."""
         both = (self.gateway, self.canary.gateway if self.canary is not None else None)
         return tuple(gateway for gateway in both if gateway is not None)
+
+
+def service_of(gateway: Manifest) -> NamespacedHostname:
+    """The Service of a waypoint, which has its Gateway's name."""
+    return NamespacedHostname(gateway.namespace, fqdn(gateway.name, gateway.namespace))
 
 
 def is_waypoint(gateway: Manifest) -> bool:
@@ -134,11 +145,10 @@ def _address(cluster: Cluster, gateway: Manifest) -> GatewayAddress:
 
     A host name is that of the waypoint's Service. Without a status the Gateway is taken as ready under its name.
     """
-    name = NamespacedHostname(gateway.namespace, fqdn(gateway.name, gateway.namespace))
     addresses = gateway.get("status", "addresses", default=[])
     kinds = {str(entry.get("type") or "IPAddress"): str(entry.get("value")) for entry in reversed(addresses)}
     if not kinds or "IPAddress" not in kinds or "Hostname" in kinds:
-        return GatewayAddress(name, HBONE_PORT)
+        return GatewayAddress(service_of(gateway), HBONE_PORT)
     return GatewayAddress(NetworkAddress(cluster.network.value, kinds["IPAddress"]), HBONE_PORT)
 
 

@@ -111,8 +111,8 @@ def waypoint_of(
     On a flat network a global service without a waypoint here is reached through the waypoint of the cluster that
     owns it (Solo docs, Argo Rollouts guide: flat network considerations).
     """
-    if service.binding.address is not None:
-        return service.binding.address, service.binding.facts
+    if service.binding.named is not None:
+        return service.binding.named, service.binding.facts
     owner = flat_owner(registry, here, service)
     if owner is None:
         return None, service.binding.facts
@@ -181,7 +181,7 @@ def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Work
         ips=(pod.ip or component_ip(pod.path),),
         network=registry.cluster(pod.cluster).network.value,
         protocol=protocol,
-        waypoint=binding.address,
+        waypoint=binding.named,
         status=Health.HEALTHY if pod.ready else Health.UNHEALTHY,
         cluster=pod.cluster,
         locality=Locality(pod.region, pod.zone),
@@ -226,7 +226,7 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
         ips=(pod.ip,),
         network=member.network,
         protocol=Protocol.HBONE if caught in {"ambient", "sidecar"} else Protocol.TCP,
-        waypoint=binding.address,
+        waypoint=binding.named,
         status=Health.HEALTHY if pod.ready else Health.UNHEALTHY,
         cluster=member.cluster,
         locality=Locality(pod.region, pod.zone),

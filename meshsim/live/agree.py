@@ -15,11 +15,11 @@ from meshsim.model.trace import Delivered, Failed, Open, Trace
 from meshsim.tables.views import Views
 
 ALPHA: Final = 1e-6
-"""A row disagrees below this. 1000 requests still tell 90/10 from 80/20 at one in 10¹²."""
+"""A row disagrees below this; 1000 requests still tell 90/10 from 80/20."""
 SILENT: Final = frozenset({"reset", "timeout", "refused", "tls", "denied"})
 """Codes of the model whose client gets no answer at all; a loopback lab cannot tell them apart."""
 CUT_OFF: Final = {"UC": "UF"}
-"""A tunnel that cannot be built is a failed connection or a cut one, by who notices first (measured with Envoy 1.39.3)."""
+"""A tunnel that fails is a failed connection or a cut one, by who notices first (measured with Envoy 1.39.3)."""
 SUMMABLE: Final = 100_000
 Category = str | Failure
 """A pod's path, or a failure."""
@@ -108,13 +108,16 @@ def _compositions(total: int, parts: int) -> Iterator[list[int]]:
 def compare(counts: Mapping[Category, int], shares: Mapping[Category, Fraction]) -> Agreement:
     """Counts against shares: each pod and failure by itself, and each revision's pods together.
 
-    The row's p is the smallest of these times how many there are (Bonferroni), so that it is a bound that holds whatever
-    the categories have to do with each other. What must never happen or always happens is held to that.
+    The row's p is the smallest of these times how many there are (Bonferroni): a bound that holds whatever the
+    categories have to do with each other. What must never happen or always happens is held to that.
     """
     trials = sum(counts.values())
     groups = _revisions([*shares, *counts])
     tests = [
-        (binomial(sum(counts.get(c, 0) for c in group), trials, sum((shares.get(c, ZERO) for c in group), ZERO)), group[0])
+        (
+            binomial(sum(counts.get(c, 0) for c in group), trials, sum((shares.get(c, ZERO) for c in group), ZERO)),
+            group[0],
+        )
         for group in groups
     ]
     if not tests or not trials:
@@ -165,7 +168,7 @@ def undecided(trace: Trace) -> str:
 
 
 def said(failure: Failure) -> Failure:
-    """A failure as far as a client and the lab can tell it: without an answer there is no code and no flag of Envoy's."""
+    """A failure as far as client and lab can tell it: without an answer there is no code, and no flag of Envoy's."""
     if failure.code in SILENT or failure.code == "closed":
         return Failure("closed", "", failure.where)
     return Failure(failure.code, CUT_OFF.get(failure.flag, failure.flag), failure.where)
@@ -174,11 +177,12 @@ def said(failure: Failure) -> Failure:
 def counted(observation: Observation, *, first_only: bool = False) -> dict[Category, int]:
     """An observation's counts; with `first_only`, each connection counts once, by its first answer."""
     if first_only and not observation.failures:
-        found: dict[Category, int] = {}
+        firsts: dict[Category, int] = {}
         for answers in observation.connections:
-            found[answers[0]] = found.get(answers[0], 0) + 1
-        return found
-    counts: dict[Category, int] = dict(observation.pods)
+            firsts[answers[0]] = firsts.get(answers[0], 0) + 1
+        return firsts
+    counts: dict[Category, int] = {}
+    counts.update(observation.pods)
     for failure, number in observation.failures.items():
         kind = said(failure)
         counts[kind] = counts.get(kind, 0) + number

@@ -120,6 +120,10 @@ class Late:
         """One pod, also one that is gone by now."""
         return self.after.pod(uid) or self.before.pod(uid)
 
+    def pod_at(self, network: str, ip: str) -> str | None:
+        """The pod at an IP."""
+        return self.after.pod_at(network, ip) or self.before.pod_at(network, ip)
+
     def proxy(self, ident: str, locality: Locality) -> Proxy | None:
         """One Envoy's tables, with its new routes and its late clusters."""
         key = (ident, locality)

@@ -17,26 +17,31 @@ def is_down(down: Set[str], pod: Pod) -> bool:
     if not down:
         return False
     where = f"{pod.cluster}/{pod.namespace}"
-    return bool(
-        down
-        & {
-            f"cluster:{pod.cluster}",
-            f"zone:{pod.cluster}/{pod.zone}",
-            f"node:{pod.cluster}/{pod.node}",
-            f"workload:{where}/{pod.workload}",
-            f"{pod.owner.kind.lower()}:{where}/{pod.owner.name}",
-            f"pod:{where}/{pod.name}",
-        }
-    )
+    own = {
+        f"workload:{where}/{pod.workload}",
+        f"{pod.owner.kind.lower()}:{where}/{pod.owner.name}",
+        f"pod:{where}/{pod.name}",
+    }
+    return _is_placed_down(down, pod) or bool(down & own)
+
+
+def _is_placed_down(down: Set[str], pod: Pod) -> bool:
+    """Whether a fault of its cluster, zone or node takes a pod along."""
+    places = {f"cluster:{pod.cluster}", f"zone:{pod.cluster}/{pod.zone}", f"node:{pod.cluster}/{pod.node}"}
+    return bool(down & places)
 
 
 def with_faults(down: Set[str], pods: tuple[Pod, ...], ident: str = "") -> tuple[Pod, ...]:
-    """Pods with their faults; `ident` is the decision point that they are the pods of."""
+    """Pods with their faults; `ident` is the decision point that they are the pods of.
+
+    A Gateway may have the name of a workload: what fails the one does not fail the other.
+    """
     if not down:
         return pods
     kind, _, place = ident.partition(":")
     whole = f"{'ingress' if kind == 'gateway' else kind}:{place}" in down if ident else False
-    return tuple(replace(pod, ready=False) if pod.ready and (whole or is_down(down, pod)) else pod for pod in pods)
+    fails = _is_placed_down if ident else is_down
+    return tuple(replace(pod, ready=False) if pod.ready and (whole or fails(down, pod)) else pod for pod in pods)
 
 
 def reachable(down: Set[str], watcher: str, peer: str) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
+from math import ceil
 from typing import Any, Final
 
 from meshsim.controlplane.components import EASTWEST_CLASSES, ISTIO_GATEWAY
@@ -10,6 +12,7 @@ from meshsim.mesh.mesh import Mesh
 from meshsim.mesh.pods import Pod
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence
+from meshsim.model.shares import parse_share
 from meshsim.rollouts import ReplicaSet
 from meshsim.scenario.scenario import Entry
 from meshsim.simulation.deployment import Deployed, RolloutId
@@ -109,9 +112,9 @@ def _some(mesh: Mesh, entry: Entry, pods: Sequence[Pod], count: Any) -> Iterator
     """Some pods of a workload, oldest ReplicaSet first: a number, or a percentage of all rounded up."""
     failing = [pod for pod in pods if f"pod:{pod.path}" in mesh.down]
     candidates = [pod for pod in pods if pod.ready] if entry.verb == "fail" else failing
-    text = str(count)
-    wanted = -(-len(pods) * int(text[:-1]) // 100) if text.endswith("%") else int(text)
-    if wanted > len(candidates) and not text.endswith("%"):
+    whole = isinstance(count, int)
+    wanted = count if whole else ceil(len(pods) * (count if isinstance(count, Fraction) else parse_share(count)))
+    if wanted > len(candidates) and whole:
         what = "ready" if entry.verb == "fail" else "failing"
         _none(entry, f"{entry.args['target']} has {len(candidates)} {what} pods, not {wanted}", "write 50%, or fewer")
     yield from (f"pod:{pod.path}" for pod in candidates[:wanted])

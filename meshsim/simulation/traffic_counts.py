@@ -11,6 +11,7 @@ float rounding.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, exp, floor, lgamma, log, log1p, pi
 from typing import Final, final
 
@@ -232,7 +233,8 @@ def _log_gamma(x: "Decimal", digits: int) -> "Decimal":  # type: ignore[name-def
     return found
 
 
-def _bernoulli(count: int) -> list[Fraction]:
+@lru_cache(maxsize=8)
+def _bernoulli(count: int) -> tuple[Fraction, ...]:
     """B2, B4, … B(2·count)."""
     row: list[Fraction] = []
     found = []
@@ -242,7 +244,7 @@ def _bernoulli(count: int) -> list[Fraction]:
             row[j - 1] = j * (row[j - 1] - row[j])
         if m and m % 2 == 0:
             found.append(row[0])
-    return found
+    return tuple(found)
 
 
 def _stirling(n: int) -> float:

@@ -16,7 +16,7 @@ from math import prod
 from typing import Final, final
 
 from meshsim.model.shares import ONE
-from meshsim.model.trace import Step, Trace
+from meshsim.model.trace import Path, Step, Trace
 from meshsim.simulation.traffic import Leaves, leaves
 
 POOL: Final = 16
@@ -86,7 +86,7 @@ class Client:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """A decision: for what it is drawn, its name (for its stream), its weights, and where each way leads: another
-    decision, or a leaf (the number of a path of the trace)."""
+    decision, or a leaf (the number of one of the call's `ways`)."""
 
     unit: Unit
     name: str
@@ -100,8 +100,8 @@ Policy = Callable[[Step], str]
 
 def plan(trace: Trace, client: Client, policy: Policy | None = None) -> Choice | int:
     """The decisions of a call for one client, with neighbouring ones of one unit as one. Leaf numbers count
-    `trace.paths()`."""
-    numbers = {id(path.steps[-1]): number for number, path in enumerate(trace.paths())}
+    `ways(trace)`."""
+    numbers = {id(path.steps[-1]): number for number, path in enumerate(ways(trace))}
     built = _among(trace.roots, ONE, Unit.CONNECTION, "", _Context(client, policy, numbers), seen=False)
     return _merged(built)
 
@@ -152,12 +152,20 @@ def _among(
     return replace(found, unit=Unit.TURN) if turn and all(isinstance(way, int) for way in ways) else found
 
 
-def _identity(step: Step) -> tuple[str, ...]:
-    """What a step is, by names alone: the order of leaves must not hang on the order of documents."""
+def ways(trace: Trace) -> tuple[Path, ...]:
+    """The paths of a trace in the order of their names: leaves must not hang on the order of documents."""
+    return tuple(sorted(trace.paths(), key=lambda path: tuple(map(_name, path.steps))))
+
+
+def _name(step: Step) -> tuple[str, ...]:
     route, outcome = step.route, step.outcome
-    used = (route.object or "", route.rule, route.backend) if route is not None else ()
+    used = (route.object or "", route.rule, route.backend) if route is not None else ("", "", "")
+    return (step.hop, *used, "" if outcome is None else str(outcome))
+
+
+def _identity(step: Step) -> tuple[str, ...]:
     below = min((_identity(child) for child in step.children), default=())
-    return (step.hop, *used, "" if outcome is None else str(outcome), *below)
+    return (*_name(step), *below)
 
 
 def _choice(unit: Unit, name: str, shares: list[Fraction], ways: tuple[Choice | int, ...], context: _Context) -> Choice:

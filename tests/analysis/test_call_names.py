@@ -46,14 +46,17 @@ class TestFrom:
             ask(scenario(*self.PARTS, calls=[(frm, GLOBAL)]), AT)
 
     def test_external_is_outside_every_mesh(self) -> None:
-        rows = ask(scenario(*self.PARTS, calls=[("external:c1", GLOBAL), ("external:c1", "pod:c1/shop/web/0:8080")]), AT)
+        rows = ask(
+            scenario(*self.PARTS, calls=[("external:c1", GLOBAL), ("external:c1", "pod:c1/shop/web/0:8080")]), AT
+        )
         assert [[e.code for e in row.errors] for row in rows] == [["nxdomain"], []]
         assert rows[1].verdict is Verdict.BYPASSED
 
 
 class TestTo:
     @pytest.mark.parametrize(
-        "to", ["web", "web:8080", "web.shop:8080", "web.shop", "web.shop.svc:8080", LOCAL, GLOBAL, GLOBAL.partition(":")[0]]
+        "to",
+        ["web", "web:8080", "web.shop:8080", "web.shop", "web.shop.svc:8080", LOCAL, GLOBAL, GLOBAL.partition(":")[0]],
     )
     def test_every_spelling_of_the_service_is_the_same_call(self, to: str) -> None:
         (row,) = ask(scenario(with_rollout(), calls=[(CLIENT, to)]), AT)
@@ -62,7 +65,9 @@ class TestTo:
     def test_a_short_name_is_completed_in_the_clients_namespace(self) -> None:
         """`web` from `visitors` is web.visitors, which nobody has."""
         part = with_rollout(more=tuple(client("ambient", False, True)))
-        rows = ask(scenario(part, calls=[("c1/visitors/client", "web:8080"), ("c1/visitors/client", "web.shop:8080")]), AT)
+        rows = ask(
+            scenario(part, calls=[("c1/visitors/client", "web:8080"), ("c1/visitors/client", "web.shop:8080")]), AT
+        )
         assert [row.verdict for row in rows] == [Verdict.FAILING, Verdict.APPLIED]
 
     def test_a_port_must_be_said_where_there_are_several(self) -> None:
@@ -131,6 +136,7 @@ class TestDefaults:
 
     def test_an_ingress_gateway_with_a_route_to_something_else_does_not(self) -> None:
         cart = service("cart", {}, {}, "http")
+        cart["spec"]["selector"] = {"app": "cart"}
         edge = ingress("service")
         edge[1]["spec"]["rules"][0]["backendRefs"][0]["name"] = "cart"
         rows = self.rows(with_rollout(more=(cart, *edge)))

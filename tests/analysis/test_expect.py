@@ -13,7 +13,9 @@ CALLS = [(CLIENT, LOCAL), ("c2/shop/client", GLOBAL)]
 HERE = {"from": CLIENT, "to": LOCAL}
 
 
-def check(*expect: dict[str, Any], bound: bool = True, calls: list[tuple[str, str]] | None = None) -> tuple[Checked, ...]:
+def check(
+    *expect: dict[str, Any], bound: bool = True, calls: list[tuple[str, str]] | None = None
+) -> tuple[Checked, ...]:
     parts = (with_rollout(bound=bound), with_client())
     document = scenario(*parts, calls=CALLS if calls is None else calls, expect=list(expect))
     return load(document).answer(at="step:1").expectations

@@ -50,7 +50,9 @@ class TestPrecedence:
 
     def test_a_split_that_part_of_the_requests_meet_is_partial(self) -> None:
         # under Any 5 pods here, 5 there: half stays in c2, half meets c1's waypoint
-        document = scenario(with_rollout(annotations=ANY), with_pods(5, annotations=ANY), calls=[("c2/shop/client", GLOBAL)])
+        document = scenario(
+            with_rollout(annotations=ANY), with_pods(5, annotations=ANY), calls=[("c2/shop/client", GLOBAL)]
+        )
         row = only(document)
         assert (row.verdict, row.applied_share) == (Verdict.PARTIAL, F(1, 2))
         assert shares(row) == (F(3, 8), F(1, 8), F(1, 2), 0)
@@ -234,7 +236,9 @@ class TestObserved:
         for role, revision in (("stable", "aaaaaaaaaa"), ("canary", "bbbbbbbbbb")):
             selector = the(part, "Service", f"{SERVICE}-{role}")["spec"]["selector"]
             selector["rollouts-pod-template-hash"] = revision
-        for backend, weight in zip(the(part, "HTTPRoute", SERVICE)["spec"]["rules"][0]["backendRefs"], route, strict=True):
+        for backend, weight in zip(
+            the(part, "HTTPRoute", SERVICE)["spec"]["rules"][0]["backendRefs"], route, strict=True
+        ):
             backend["weight"] = weight
         return scenario(part, calls=[(CLIENT, LOCAL)])
 

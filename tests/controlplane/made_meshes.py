@@ -168,11 +168,13 @@ spec:
 
 
 def namespace(labels: str = "", name: str = "shop", annotations: str = "") -> str:
+    """An ambient namespace."""
+    whole = ", ".join(filter(None, ("istio.io/dataplane-mode: ambient", labels)))
     return f"""
 ---
 apiVersion: v1
 kind: Namespace
-metadata: {{name: {name}, labels: {{{labels}}}, annotations: {{{annotations}}}}}
+metadata: {{name: {name}, labels: {{{whole}}}, annotations: {{{annotations}}}}}
 """
 
 

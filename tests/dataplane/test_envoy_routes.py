@@ -37,7 +37,9 @@ CANARY = backend("canary", host("c"))
 BOTH = (STABLE, CANARY)
 
 
-def at(proxy_: Proxy, *more: Proxy, path: str = "/", headers: dict[str, str] | None = None, tables: Tables | None = None):
+def at(
+    proxy_: Proxy, *more: Proxy, path: str = "/", headers: dict[str, str] | None = None, tables: Tables | None = None
+):
     known = tables or Tables(views=[view("c1", [service()], [])], proxies=[proxy_, *more])
     return envoy.through(walk(known, path, headers), proxy_.id, Locality(), f"{WEB}:80", ONE)
 
@@ -238,7 +240,9 @@ class TestOnward:
         edge = proxy(split("edge", web=1), ident="gateway:c1/shop/edge", clusters=(backend("web", handed),))
         way = proxy(split(canary=1), clusters=BOTH)
         known = Tables(
-            views=[view("c1", [service()], [])], proxies=[edge, way], pods=[pod_row("w", ident=WAYPOINT, capture="none")]
+            views=[view("c1", [service()], [])],
+            proxies=[edge, way],
+            pods=[pod_row("w", ident=WAYPOINT, capture="none")],
         )
         steps = at(edge, tables=known)
         assert ends(steps) == {"c": 1}

@@ -44,10 +44,16 @@ PREFER_NETWORK = LoadBalancing(preferences=(Scope.NETWORK,), mode=Mode.FAILOVER)
 WEB80 = Target(host=WEB, port=80)
 
 
-def tables(here: ClusterView, *more: ClusterView, capture: str | None = "ambient", rows: tuple[PodRow, ...] = ()) -> Tables:
+def tables(
+    here: ClusterView, *more: ClusterView, capture: str | None = "ambient", rows: tuple[PodRow, ...] = ()
+) -> Tables:
     """c1's waypoint always chooses the pod `canary`; so does c2's, its own."""
     ways = [
-        proxy(split(canary=1), ident=f"waypoint:{c}/shop/way", clusters=(backend("canary", host(f"canary-{c}", cluster=c)),))
+        proxy(
+            split(canary=1),
+            ident=f"waypoint:{c}/shop/way",
+            clusters=(backend("canary", host(f"canary-{c}", cluster=c)),),
+        )
         for c in ("c1", "c2")
     ]
     pods = [
@@ -162,9 +168,7 @@ class TestZtunnel:
         assert ends(steps) == {"a": Fraction(1, 8), "b": Fraction(1, 8), "r1": Fraction(3, 8), "r2": Fraction(3, 8)}
 
     def test_prefer_network_keeps_all_at_home_while_one_pod_is_left(self) -> None:
-        here = view(
-            "c1", [service(balancing=PREFER_NETWORK)], [CLIENT, PODS[0], remote("c2", 6), gateway_pod("c2")]
-        )
+        here = view("c1", [service(balancing=PREFER_NETWORK)], [CLIENT, PODS[0], remote("c2", 6), gateway_pod("c2")])
         steps = call(tables(here, far()))
         assert ends(steps) == {"a": 1}
         assert "passed-over:c2" in tags(steps)
@@ -220,7 +224,9 @@ class TestPodAddresses:
         assert ends(call(tables(here, far()), Target(ip="10.1.2.99", port=8080))) == {"timeout": 1}
 
     def test_an_unmeshed_client_reaches_a_pod_of_its_network(self) -> None:
-        steps = call(tables(view("c1", [service()], [CLIENT, *PODS]), capture="none"), Target(ip=PODS[0].ips[0], port=8080))
+        steps = call(
+            tables(view("c1", [service()], [CLIENT, *PODS]), capture="none"), Target(ip=PODS[0].ips[0], port=8080)
+        )
         assert ends(steps) == {"a": 1}
 
 

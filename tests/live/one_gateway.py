@@ -27,7 +27,12 @@ class OneGateway:
         )
         chain = Chain(host="app", port=80, routes=routes, rule=RULE)
         self.gateway = Proxy(
-            id=GATEWAY, cluster="c1", network="n1", chains={"app:80": chain}, clusters=clusters, missing_cluster_status=missing
+            id=GATEWAY,
+            cluster="c1",
+            network="n1",
+            chains={"app:80": chain},
+            clusters=clusters,
+            missing_cluster_status=missing,
         )
 
     def cluster(self, name: str) -> ClusterView:
@@ -39,8 +44,13 @@ class OneGateway:
     def pod(self, uid: str) -> PodRow | None:
         return PodRow(uid=uid, cluster="c1", path=uid, capture="none")
 
+    def pod_at(self, network: str, ip: str) -> str | None:
+        return None
 
-def hosts(name: str, count: int, *, healthy: int | None = None, priority: int = 0, weight: int = 1) -> tuple[Endpoint, ...]:
+
+def hosts(
+    name: str, count: int, *, healthy: int | None = None, priority: int = 0, weight: int = 1
+) -> tuple[Endpoint, ...]:
     """Pods `name-0`, `name-1`, …, of which the first `healthy` are."""
     return tuple(
         Endpoint(
@@ -61,7 +71,9 @@ def cluster(name: str, endpoints: tuple[Endpoint, ...], **more: object) -> Clust
 
 def split(**weights: int) -> tuple[Route, ...]:
     """One route to clusters by weight."""
-    return (Route(clusters=tuple(WeightedCluster(cluster=name, weight=w, backend=name) for name, w in weights.items())),)
+    return (
+        Route(clusters=tuple(WeightedCluster(cluster=name, weight=w, backend=name) for name, w in weights.items())),
+    )
 
 
 def gateway_phase(

@@ -53,7 +53,7 @@ def test_an_even_split_is_not_ninety_to_ten():
 def test_a_revision_that_is_off_shows_although_each_of_its_pods_is_not():
     pods = [f"c/ns/a-{n}" for n in range(50)]
     shares = {pod: Fraction(1, 100) for pod in pods} | {"c/ns/b-0": HALF}
-    counts = {pod: 14 for pod in pods} | {"c/ns/b-0": 300}
+    counts = dict.fromkeys(pods, 14) | {"c/ns/b-0": 300}
     assert not compare(counts, shares).holds
 
 

@@ -19,7 +19,9 @@ from meshsim.live.lab.compile import Compiled, Visit, compile_lab
 
 def made(phase: Phase, directory: Path) -> Compiled:
     wanted = [
-        Visit(client=c, host=call.target.host, ip=call.target.ip, port=call.target.port, authority=call.request.authority)
+        Visit(
+            client=c, host=call.target.host, ip=call.target.ip, port=call.target.port, authority=call.request.authority
+        )
         for call, _, c in visits(phase)
     ]
     return compile_lab(phase.views, wanted, Addresses([]), Authorities(directory / "certificates"), directory)
@@ -78,7 +80,9 @@ def test_hbone_has_both_certificates_with_spiffe_names(tmp_path: Path, last_phas
     assert wanted == "spiffe://cluster.local/ns/shop/sa/waypoint"
     chain = Path(context["tls_certificates"][0]["certificate_chain"]["filename"]).read_bytes()
     names = x509.load_pem_x509_certificate(chain).extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    assert names.value.get_values_for_type(x509.UniformResourceIdentifier)[0].startswith("spiffe://cluster.local/ns/shop/")
+    assert names.value.get_values_for_type(x509.UniformResourceIdentifier)[0].startswith(
+        "spiffe://cluster.local/ns/shop/"
+    )
 
 
 def test_a_double_tunnel_says_who_sends_it_outside(tmp_path: Path, last_phase: Callable[[str], Phase]):

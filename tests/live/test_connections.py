@@ -11,7 +11,7 @@ from meshsim.live.lab.observe import Observation
 pytestmark = pytest.mark.usefixtures("envoy")
 
 
-def kept(phase: Phase, *, pooled: bool = False, connections: int = 30, each: int = 10) -> list[Observation]:
+def kept(phase: Phase, *, pooled: bool = False, connections: int = 20, each: int = 6) -> list[Observation]:
     """Every call over connections that are kept, one request at a time."""
     with Lab() as lab:
         moment = compiled(lab, phase, pooled=pooled)

@@ -19,7 +19,7 @@ CANARY = cluster("canary", hosts("canary", 2))
 GATEWAY = "gateway:c1/ns/gw"
 
 
-def agree(phases: Iterable[Phase], requests: int = 400) -> dict[str, Compared]:
+def agree(phases: Iterable[Phase], requests: int = 300) -> dict[str, Compared]:
     outcome = check(tuple(phases), requests=requests)
     assert not outcome.disagreements, show.table(outcome)
     return {row.phase: row for row in outcome.rows}
@@ -34,7 +34,7 @@ def test_weights_are_shares_of_their_sum_whatever_it_is():
 
 def test_all_weights_zero_answers_500():
     row = agree([gateway_phase("zero", (Route(direct_response=500),), ())])["zero"]
-    assert row.envoy == {Failure("500", "", GATEWAY): 400}
+    assert row.envoy == {Failure("500", "", GATEWAY): 300}
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -57,7 +57,7 @@ def test_an_empty_backend_fails_its_share_with_503_uh():
 def test_no_matching_route_is_404_nr():
     only = Route(match=RouteMatch(path=StringMatch(MatchType.EXACT, "/a")), clusters=split(stable=1)[0].clusters)
     row = agree([gateway_phase("elsewhere", (only,), (STABLE,), path="/b")])["elsewhere"]
-    assert row.envoy == {Failure("404", "NR", GATEWAY): 400}
+    assert row.envoy == {Failure("404", "NR", GATEWAY): 300}
 
 
 def test_a_port_without_listener_refuses():
@@ -70,16 +70,22 @@ def test_failover_moves_whole_percents_as_health_falls():
         both = cluster("app", (*hosts("near", 10, healthy=healthy), *hosts("far", 10, priority=1)))
         return gateway_phase(f"{healthy}", split(app=1), (both,))
 
-    rows = agree((level(healthy) for healthy in range(11)), requests=500)
+    rows = agree((level(healthy) for healthy in range(11)), requests=300)
     # 140 × healthy / 10, whole percents: istio.md 5.7, measured with Envoy 1.39.3
-    assert [sum(c for pod, c in rows[f"{h}"].envoy.items() if str(pod).startswith("far")) for h in (8, 9, 10)] == [0, 0, 0]
+    assert [sum(c for pod, c in rows[f"{h}"].envoy.items() if str(pod).startswith("far")) for h in (8, 9, 10)] == [
+        0,
+        0,
+        0,
+    ]
     assert all(str(pod).startswith("far") for pod in rows["0"].envoy)
 
 
 def test_several_weak_levels_share_what_they_can_take():
     three = (*hosts("a", 7, healthy=1), *hosts("b", 7, healthy=2, priority=1), *hosts("c", 3, healthy=1, priority=2))
     two = (*hosts("a", 10, healthy=2), *hosts("b", 10, healthy=2, priority=1))
-    agree([gateway_phase("3", split(x=1), (cluster("x", three),)), gateway_phase("2", split(x=1), (cluster("x", two),))])
+    agree(
+        [gateway_phase("3", split(x=1), (cluster("x", three),)), gateway_phase("2", split(x=1), (cluster("x", two),))]
+    )
 
 
 def test_panic_ignores_health_below_the_threshold():
@@ -116,7 +122,9 @@ def test_host_weights_hold_for_each_policy():
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the model counts weights where Envoy counts hosts (weighted_priority_health is off)")
+@pytest.mark.xfail(
+    strict=True, reason="the model counts weights where Envoy counts hosts (weighted_priority_health is off)"
+)
 def test_a_priority_counts_hosts_and_not_their_weights():
     # 3 of 4 hosts are healthy: 1.4 × 75 % is all of the traffic, although the sick one has 3 of 8 of the weight
     mixed = (*hosts("a", 2, weight=3, healthy=1), *hosts("x", 2), *hosts("b", 2, priority=1))
@@ -138,7 +146,12 @@ def matches() -> Iterator[Phase]:
     yield chosen("ignoring case", RouteMatch(path=StringMatch(exact, "/a", ignore_case=True)), "/A")
     for path in ("/?x=1", "/?x=2", "/?y=1&x=1", "/?x=1&x=2", "/"):
         yield chosen(f"query for {path}", RouteMatch(query=(("x", StringMatch(exact, "1")),)), path)
-    conditions = [StringMatch(exact, "yes"), StringMatch(regex, "y.*"), StringMatch(prefix, "y"), StringMatch(MatchType.PRESENT)]
+    conditions = [
+        StringMatch(exact, "yes"),
+        StringMatch(regex, "y.*"),
+        StringMatch(prefix, "y"),
+        StringMatch(MatchType.PRESENT),
+    ]
     for condition in conditions:
         for headers in ({"x-c": "yes"}, {"X-C": "Yes"}, {"x-c": "ayes"}, {}):
             name = f"{condition.type} {headers}"

@@ -11,23 +11,16 @@ from meshsim.live.check import Phase, check
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 NAMES = sorted(file.parent.name for file in SCENARIOS.glob("*/scenario.yaml"))
-NOTHING_TO_SEND = {
-    "local-name-in-the-other-cluster": "has no address for",
-    "service-not-labelled-global": "has no address for",
-    "flat-both-clusters-serve": "the model leaves it open",
-}
-"""Scenarios without any call that reaches a proxy with one answer of the model's, and why."""
+NOT_SENT = ("has no address for", "the model leaves it open")
+"""Why the lab may leave a call out: no name to send to, or no single answer to compare with."""
 
 
 @pytest.mark.usefixtures("envoy")
 @pytest.mark.parametrize("name", NAMES)
 def test_envoy_agrees_with_the_model(name: str, last_phase: Callable[[str], Phase]):
-    outcome = check([last_phase(name)], requests=150)
+    outcome = check([last_phase(name)], requests=100)
     assert not outcome.disagreements, show.table(outcome)
-    if name in NOTHING_TO_SEND:
-        assert all(NOTHING_TO_SEND[name] in row.why for row in outcome.rows)
-    else:
-        assert not outcome.inexpressible, show.table(outcome)
+    assert all(any(why in row.why for why in NOT_SENT) for row in outcome.inexpressible), show.table(outcome)
 
 
 @pytest.mark.usefixtures("envoy")
@@ -35,15 +28,18 @@ def test_clusters_with_different_roots_cannot_shake_hands(last_phase: Callable[[
     phase = last_phase("client-in-the-other-cluster")
 
     class Split:
-        def cluster(self, name: str):  # noqa: ANN202
+        def cluster(self, name: str):
             view = phase.views.cluster(name)
             return replace(view, root="root2") if name == "cluster2" else view
 
-        def proxy(self, *place):  # noqa: ANN002, ANN202
+        def proxy(self, *place):
             return phase.views.proxy(*place)
 
-        def pod(self, uid: str):  # noqa: ANN202
+        def pod(self, uid: str):
             return phase.views.pod(uid)
+
+        def pod_at(self, *place):
+            return phase.views.pod_at(*place)
 
     outcome = check([replace(phase, views=Split())], requests=60)
     assert not outcome.disagreements, show.table(outcome)

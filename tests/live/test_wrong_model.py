@@ -28,18 +28,15 @@ def test_weights_that_are_read_the_wrong_way_round(monkeypatch: pytest.MonkeyPat
     assert held(phase).disagreements
 
 
-def test_a_gateway_that_never_skips_the_waypoint(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
-    phase = last_phase("client-local-waypoint")
+def test_a_gateway_that_always_skips_the_waypoint(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
+    phase = last_phase("waypoint-scaled-to-zero")
     through = eastwest.through
-    monkeypatch.setattr(eastwest, "through", lambda walk, cluster, authority, _, share: through(walk, cluster, authority, "", share))
-    wrong = held(phase, 1000).disagreements
-    assert [row.client for row in wrong] == ["cluster2/shop/recommender"]
-
-
-def test_a_ztunnel_that_ignores_waypoints(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
-    phase = last_phase("client-beside-the-rollout")
-    monkeypatch.setattr(ztunnel, "_waypoints", lambda _: [])
-    assert len(held(phase, 600).disagreements) == 2
+    monkeypatch.setattr(
+        eastwest,
+        "through",
+        lambda walk, cluster, authority, _, share: through(walk, cluster, authority, "waypoint", share),
+    )
+    assert [row.client for row in held(phase, 50).disagreements] == ["cluster2/ads/bidder"]
 
 
 def test_a_waypoint_that_fails_open(monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]):
@@ -63,8 +60,12 @@ def test_failover_that_is_all_or_nothing(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_routes_that_match_what_they_should_not(monkeypatch: pytest.MonkeyPatch):
-    only = Route(match=RouteMatch(path=StringMatch(MatchType.EXACT, "/a")), clusters=(WeightedCluster(cluster="b", weight=1),))
-    phase = gateway_phase("flipped", (only, *split(a=1)), (cluster("a", hosts("a", 1)), cluster("b", hosts("b", 1))), path="/a")
+    only = Route(
+        match=RouteMatch(path=StringMatch(MatchType.EXACT, "/a")), clusters=(WeightedCluster(cluster="b", weight=1),)
+    )
+    phase = gateway_phase(
+        "flipped", (only, *split(a=1)), (cluster("a", hosts("a", 1)), cluster("b", hosts("b", 1))), path="/a"
+    )
     matches = match.matches
     monkeypatch.setattr(envoy, "matches", lambda wanted, request: not matches(wanted, request) or wanted.catch_all)
     assert held(phase, 50).disagreements

@@ -86,6 +86,8 @@ def test_an_undetermined_rows_readings_are_answers_and_a_choice_settles_it(mesh:
         for question in opens:
             for reading in question.readings:
                 chosen = load({**mesh.document, "assume": {question.key: reading}}).answer(at=mesh.at)
-                again = [r for r in chosen.moments[0].rows if (r.frm, r.to, r.rollout) == (row.frm, row.to, row.rollout)]
+                again = [
+                    r for r in chosen.moments[0].rows if (r.frm, r.to, r.rollout) == (row.frm, row.to, row.rollout)
+                ]
                 assert again[0].verdict is not Verdict.UNDETERMINED
                 assert reading in {a.chosen for a in again[0].assumptions}

@@ -83,9 +83,7 @@ class World:
         self.step = step
 
     def object(self, cluster: str, kind: str, name: str) -> Document | None:
-        found = [
-            m for m in self.clusters[cluster]["manifests"] if m["kind"] == kind and m["metadata"]["name"] == name
-        ]
+        found = [m for m in self.clusters[cluster]["manifests"] if m["kind"] == kind and m["metadata"]["name"] == name]
         return found[0] if found else None
 
     def label(self, cluster: str, kind: str, name: str, key: str) -> str | None:

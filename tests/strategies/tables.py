@@ -170,7 +170,9 @@ def gateway_pod(cluster: str) -> Workload:
     return workload(f"gw-{cluster}", cluster, serves="", ips=(f"10.9.0.{cluster[1:]}",))
 
 
-def service(network: str = "n1", *, bound: bool = False, balancing: LoadBalancing | None = None, **more: Any) -> Service:
+def service(
+    network: str = "n1", *, bound: bool = False, balancing: LoadBalancing | None = None, **more: Any
+) -> Service:
     row: dict[str, Any] = {
         "name": "web",
         "namespace": "shop",

@@ -42,7 +42,9 @@ def pmf_binomial(n: int, p: Fraction) -> list[Fraction]:
     return [comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
 
 
-@pytest.mark.parametrize(("n", "p"), [(1, Fraction(1, 3)), (5, Fraction(1, 2)), (12, Fraction(9, 10)), (40, Fraction(1, 7))])
+@pytest.mark.parametrize(
+    ("n", "p"), [(1, Fraction(1, 3)), (5, Fraction(1, 2)), (12, Fraction(9, 10)), (40, Fraction(1, 7))]
+)
 def test_binomial_draws_fit_the_binomial_law(n: int, p: Fraction) -> None:
     bits = Bits(stream(11, "binomial", str(n)), Purpose.COUNTS)
     seen = [0] * (n + 1)
@@ -98,7 +100,9 @@ def test_large_binomials_keep_their_mean_and_variance(n: int) -> None:
     assert abs(sum(x * x for x in scores) / draws - 1) < 5 * (2 / draws) ** 0.5
 
 
-@pytest.mark.parametrize(("n", "p"), [(1, Fraction(1, 2)), (10, Fraction(1, 10)), (535, Fraction(2, 5)), (2000, Fraction(1, 1000))])
+@pytest.mark.parametrize(
+    ("n", "p"), [(1, Fraction(1, 2)), (10, Fraction(1, 10)), (535, Fraction(2, 5)), (2000, Fraction(1, 1000))]
+)
 def test_the_float_logarithm_of_the_binomial_is_within_a_hundredth_of_the_margin(n: int, p: Fraction) -> None:
     law = Binomial(n, p)
     for k, exact in enumerate(pmf_binomial(n, p)):

@@ -75,14 +75,19 @@ def test_a_request_far_out_is_drawn_by_itself() -> None:
     of = Leaves((1, 2, 4))
     far = 10**15
     assert label(SOURCE, of, far) == by_definition(SOURCE, of, far)
-    assert traffic_vector.labels(SOURCE, of, far + 5, far).tolist() == [by_definition(SOURCE, of, far + i) for i in range(5)]
+    assert traffic_vector.labels(SOURCE, of, far + 5, far).tolist() == [
+        by_definition(SOURCE, of, far + i) for i in range(5)
+    ]
 
 
 def test_batches_do_not_show() -> None:
     of = Leaves(tuple(range(1, 120)))
     edge = traffic_vector.BATCH * traffic_vector.PER_WORD
     whole = traffic_vector.labels(SOURCE, of, 3 * edge + 5)
-    pieces = [traffic_vector.labels(SOURCE, of, b, a) for a, b in ((0, edge - 1), (edge - 1, edge + 3), (edge + 3, 3 * edge + 5))]
+    pieces = [
+        traffic_vector.labels(SOURCE, of, b, a)
+        for a, b in ((0, edge - 1), (edge - 1, edge + 3), (edge + 3, 3 * edge + 5))
+    ]
     assert b"".join(piece.tobytes() for piece in pieces) == whole.tobytes()
 
 

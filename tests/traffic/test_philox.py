@@ -49,7 +49,13 @@ def test_a_stream_is_numpys_philox_with_the_purpose_as_highest_word(key: tuple[i
 
 
 def test_streams_of_other_names_seeds_or_splits_of_names_differ() -> None:
-    found = [stream(1, "a", "bc"), stream(1, "ab", "c"), stream(2, "a", "bc"), stream(1, "abc"), stream(1, "a", "b", "c")]
+    found = [
+        stream(1, "a", "bc"),
+        stream(1, "ab", "c"),
+        stream(2, "a", "bc"),
+        stream(1, "abc"),
+        stream(1, "a", "b", "c"),
+    ]
     assert len({one.key for one in found}) == len(found)
 
 

@@ -1,1 +1,1 @@
-"""Tables compiled to Envoy configurations, the processes that run them, the load that drives them, and their word for it."""
+"""Tables compiled to Envoy configurations, the processes that run them, and the load that drives them."""

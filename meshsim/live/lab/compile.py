@@ -123,9 +123,7 @@ def _door(plan: Plan, visit: Visit) -> Door:
     return Door(addresses=tuple(place for door in doors for place in door.addresses), hop=doors[0].hop)
 
 
-def _to_ip(
-    plan: Plan, view: ClusterView, client: Caller, capture: str, name: Name | None, ip: str, port: int
-) -> Door:
+def _to_ip(plan: Plan, view: ClusterView, client: Caller, capture: str, name: Name | None, ip: str, port: int) -> Door:
     row = plan.views.pod(client.uid) if client.uid else None
     if capture == "ambient":
         return Door(addresses=(ztunnel.outbound(plan, view, client.uid, ip, port),), hop=f"ztunnel:{view.name}")

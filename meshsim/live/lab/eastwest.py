@@ -24,9 +24,7 @@ def gateway(plan: Plan, demand: AtEastwest) -> None:
     plan.terminate(process, plan.addresses.ip("eastwest", demand.cluster), own, demand.authority, routes)
 
 
-def _routes(
-    plan: Plan, view: ClusterView, process: str, service: Service, authority: str, port: int
-) -> list[Config]:
+def _routes(plan: Plan, view: ClusterView, process: str, service: Service, authority: str, port: int) -> list[Config]:
     """One route for each source that tells on itself, the unnamed one last."""
 
     def cluster(source: str) -> str:
@@ -42,7 +40,11 @@ def _routes(
 
 def _to_waypoint(plan: Plan, view: ClusterView, process: str, bound: GatewayAddress, authority: str) -> str:
     name = f"waypoint|{authority}"
-    service = view.ztunnel.services.get(bound.destination) if isinstance(bound.destination, NamespacedHostname) else None
+    destination = bound.destination
+    if isinstance(destination, NamespacedHostname):
+        service = view.ztunnel.services.get(destination)
+    else:
+        service = next(iter(view.ztunnel.by_vip.get(destination, ())), None)
     pods = view.ztunnel.endpoints(service) if service is not None else ()
     for pod in pods:
         uid, row = plan.pod(pod.uid)

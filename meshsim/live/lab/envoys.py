@@ -175,7 +175,9 @@ def _gateway_name(sender: Sender, endpoint: Endpoint) -> str:
         service = tables.services.get(known)
         found = next(iter(tables.endpoints(service)), None) if service is not None else None
     if found is None:
-        found = next((w for w in tables.workloads.values() if "/Gateway/" in w.uid and w.cluster == endpoint.cluster), None)
+        found = next(
+            (w for w in tables.workloads.values() if "/Gateway/" in w.uid and w.cluster == endpoint.cluster), None
+        )
     return found.identity if found is not None else UNNAMED
 
 

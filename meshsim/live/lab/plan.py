@@ -149,7 +149,7 @@ class Plan:
         return directory / re.sub(r"[^A-Za-z0-9]+", "-", process)
 
     def file(self, process: str, kind: str, name: str) -> Path:
-        """The xDS file of one resource. Each has a directory of its own: Envoy reads a file when its directory changes."""
+        """The xDS file of one resource, in a directory of its own: Envoy reads it again when the directory changes."""
         return self.folder(process) / kind / sha256(name.encode()).hexdigest()[:16] / "resource.json"
 
     def logs(self, process: str, where: str) -> list[Config]:
@@ -187,9 +187,7 @@ class Plan:
         made = self._terminators.setdefault(key, _Terminator(ip, self.hbone, identity))
         made.domains.setdefault(authority, routes)
 
-    def backend(
-        self, process: str, name: str, assignment: Config, policy: str, **more: object
-    ) -> None:
+    def backend(self, process: str, name: str, assignment: Config, policy: str, **more: object) -> None:
         """A cluster of a process whose hosts come by EDS."""
         file = self.file(process, "eds", name)
         made = self.process(process)

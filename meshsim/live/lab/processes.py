@@ -228,7 +228,9 @@ class Process:
                 msg = f"the Envoy of {self.name} refused an update: {', '.join(refused)}"
                 raise LabFault(msg, hint=self.complaint())
             grown = (
-                value - before.get(name, 0) for name, value in now.items() if name.endswith("success") and name in before
+                value - before.get(name, 0)
+                for name, value in now.items()
+                if name.endswith("success") and name in before
             )
             return sum(grown) >= number
 

@@ -60,8 +60,8 @@ def kube_proxy(plan: Plan, view: ClusterView, ip: str, port: int, process: str =
     sender = Sender(plan, process, view, plan.identity(view, UNNAMED))
     pods = view.kube.get(f"{ip}:{port}")
     if pods is None:
-        workload = view.ztunnel.by_address.get(NetworkAddress(view.network, ip))
-        host = sender.plainly(workload.uid, port) if workload is not None else sender.nowhere(port)
+        uid = plan.views.pod_at(view.network, ip)
+        host = sender.plainly(uid, port) if uid is not None else sender.nowhere(port)
         choices = [Choice(host, Fraction(1))]
     else:
         choices = [Choice(sender.plainly(uid, target), Fraction(1)) for uid, target in pods]
@@ -94,7 +94,10 @@ def _copy(host: Config, number: int) -> Config:
     where = host["address"].get("envoy_internal_address")
     if where is None or not number:
         return _host(host)
-    again = {**host, "address": {"envoy_internal_address": {**where, "endpoint_id": f"{where['endpoint_id']}#{number}"}}}
+    again = {
+        **host,
+        "address": {"envoy_internal_address": {**where, "endpoint_id": f"{where['endpoint_id']}#{number}"}},
+    }
     return _host(again)
 
 
@@ -146,7 +149,7 @@ class _Outbound:
         return [Choice({"address": address(*place)}, Fraction(1))]
 
     def _service(self, where: NetworkAddress) -> Service | None:
-        """The service with a VIP: the client's namespace first, then a canonical one (ztunnel src/state/service.rs:877)."""
+        """The service with a VIP: the client's namespace, then a canonical one (ztunnel src/state/service.rs:877)."""
         found = [
             service
             for service in self.view.ztunnel.by_vip.get(where, ())
@@ -195,7 +198,9 @@ class _Outbound:
         return ((single,) if single is not None else ()), None
 
     def _best(self, behind: tuple[Sequence[Workload], LoadBalancing | None]) -> list[Workload]:
-        ranked = [(rank, w) for w in behind[0] if (rank := _matched(self.source, self.network, w, behind[1])) is not None]
+        ranked = [
+            (rank, w) for w in behind[0] if (rank := _matched(self.source, self.network, w, behind[1])) is not None
+        ]
         most = max((rank for rank, _ in ranked), default=0)
         return [workload for rank, workload in ranked if rank == most]
 

@@ -1,0 +1,51 @@
+"""T12 to T14: what `meshsim run` costs before and around its answer, in bare interpreters and imports."""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ratios import report
+
+ROOT = Path(__file__).parent.parent
+SCENARIO = ROOT / "scenarios" / "guide-virtualservice"
+HEAVY = ("numpy", "scipy", "networkx", "pandas", "matplotlib", "dask")
+RUN = "import sys; from meshsim.cli.app import main; main(['run', sys.argv[1], '-o', 'json', '--fail-on', 'never'])"
+ROUNDS = 11
+
+
+def child(code: str) -> float:
+    """CPU seconds of a fresh interpreter."""
+    before = os.times()
+    subprocess.run(
+        [sys.executable, "-c", code, str(SCENARIO)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def medians(*codes: str) -> list[float]:
+    for code in codes:
+        child(code)
+    times = [[child(code) for code in codes] for _ in range(ROUNDS)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def test_a_run_against_importing_yaml_and_pydantic(benchmark: Any) -> None:
+    ours, anchor = medians(RUN, "import yaml; from pydantic import BaseModel")
+    report(benchmark, "T12", "meshsim run -o json / import yaml and pydantic", ours / anchor, "≤ 2.5", lambda: child(RUN))
+
+
+def test_a_run_against_a_bare_interpreter(benchmark: Any) -> None:
+    ours, anchor = medians(RUN, "pass")
+    report(benchmark, "T13", "the same / python -c pass", ours / anchor, "≤ 20", lambda: child(RUN))
+
+
+def test_a_run_loads_nothing_heavy(benchmark: Any) -> None:
+    code = f"{RUN}; print(*[m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    found = subprocess.run([sys.executable, "-c", code, str(SCENARIO)], cwd=ROOT, check=True, capture_output=True, text=True)
+    loaded = found.stderr.split()
+    assert not loaded
+    report(benchmark, "T14", f"of {', '.join(HEAVY)}, loaded by a run", ", ".join(loaded) or "none", "none", lambda: None)
