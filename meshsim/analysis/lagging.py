@@ -176,9 +176,9 @@ def _off(row: Row) -> Fraction:
 def smallest_delay(session: "Session", rollout: str, *, until: float | None = None, most: int = 600) -> float | None:
     """The smallest `scaleDownDelaySeconds` of a Rollout with which no client gets an error in any order of arrival;
     None where none up to `most` seconds is enough. Found by bisection, each step a whole run."""
-    from meshsim.mesh import edits  # noqa: PLC0415
-    from meshsim.model.evidence import Assumed  # noqa: PLC0415
-    from meshsim.session import Session as Made  # noqa: PLC0415
+    from meshsim.mesh import edits
+    from meshsim.model.evidence import Assumed
+    from meshsim.session import Session as Made
 
     cluster, namespace, name = rollout.split("/")
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import final
 
 from meshsim.controlplane.destinationrules import EffectiveRule, destination_rule
-from meshsim.controlplane.endpoints import Place, cluster_of
+from meshsim.controlplane.endpoints import cluster_of
+from meshsim.controlplane.hosts import Place
 from meshsim.controlplane.known import KnownService, Port
 from meshsim.manifests.manifest import Manifest
 from meshsim.tables.envoy import Cluster as EnvoyCluster
@@ -68,7 +69,9 @@ class Clusters:
             return name
         made = cluster_of(self.place, service, port, name=name, subset=subset, rule=rule, assume=self.assume)
         if self.instead is not None:
-            made = replace(made, why=(*made.why, *service.ingress_facts, *service.binding.facts), marks=_missed(service))
+            made = replace(
+                made, why=(*made.why, *service.ingress_facts, *service.binding.facts), marks=_missed(service)
+            )
         self.made[name] = made
         return name
 
@@ -86,7 +89,7 @@ class Clusters:
         return name
 
     def name(self, host: str, port: int, subset: str) -> str:
-        """Istio's cluster name: `inbound-vip|port|http/subset|host` at the service's own waypoint, else `outbound|…`."""
+        """Istio's name: `inbound-vip|port|http/subset|host` at the service's own waypoint, else `outbound|…`."""
         if host in self.owns:
             return f"inbound-vip|{port}|http{'/' if subset else ''}{subset}|{host}"
         return f"outbound|{port}|{subset}|{host}"

@@ -8,31 +8,29 @@ from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
-from meshsim.controlplane.discovery import contested_flat, waypoint_of, ztunnel_tables
-from meshsim.controlplane.endpoints import Place
+from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
 from meshsim.controlplane.gateways import gateway_chain
-from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Member, Port, target_port
+from meshsim.controlplane.hosts import Place
+from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, target_port
 from meshsim.controlplane.peering import Peering
 from meshsim.controlplane.registry import Registry
 from meshsim.controlplane.splithorizon import SplitHorizon
+from meshsim.controlplane.towaypoints import ToWaypoints
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
-from meshsim.mesh.pods import Pod, capture, dns_capture
+from meshsim.mesh.pods import capture, dns_capture
 from meshsim.model.errors import Bug
-from meshsim.model.evidence import Assumed
-from meshsim.model.facts import Fact, Facts
-from meshsim.tables.envoy import Chain, Endpoint, Proxy, Via
+from meshsim.model.facts import Facts
+from meshsim.tables.envoy import Chain, Proxy
 from meshsim.tables.views import ClusterView, Name, PodRow
-from meshsim.tables.workload import HBONE_PORT, GatewayAddress, Locality
+from meshsim.tables.workload import Locality
 
 FEDERATION: Final[Mapping[str, Callable[[Registry], Federation]]] = {
     "peering": Peering,
     "split-horizon": SplitHorizon,
 }
 INTEROP_SOURCE: Final = "Solo docs, Argo Rollouts guide: on by default in Solo builds"
-_WEIGHT_SCALE: Final = 10000
-"""Weighted waypoints' pods weigh 10000·weight/pods (endpoint_builder.go:995-1060)."""
 SOURCES: Final = ("", "waypoint", "gateway", "sidecar", "sidecar-l7")
 
 
@@ -45,6 +43,7 @@ class ControlPlane:
         self.registry = Registry(mesh)
         self._federations: dict[str, Federation] = {}
         self._waypoints: dict[str, tuple[KnownWaypoint, ...]] = {}
+        self._to_waypoints = ToWaypoints(self.registry, self.known, self.known_waypoints)
         self._views: dict[str, ClusterView] = {}
         self._known: dict[str, Mapping[str, KnownService]] = {}
         self._proxies: dict[tuple[str, Locality], Proxy | None] = {}
@@ -58,7 +57,9 @@ class ControlPlane:
             services = self._federation(cluster).known(cluster)
             self._known[cluster] = {host: s for s in services for host in (s.host, *s.also)}
             for service in services:
-                self._entries.update({m.uid: m.pod.uid for m in service.members if not m.gateway and m.uid != m.pod.uid})
+                self._entries.update(
+                    {m.uid: m.pod.uid for m in service.members if not m.gateway and m.uid != m.pod.uid}
+                )
         return self._known[cluster]
 
     def known_waypoints(self, cluster: str) -> tuple[KnownWaypoint, ...]:
@@ -194,57 +195,11 @@ class ControlPlane:
                 *found,
                 interop=facts.read() if interop else None,
                 labels=labels,
-                handover=self._handover,
+                handover=self._to_waypoints.handover,
             )
             return replace(chain, facts=(*facts.read(), *(f for f in chain.facts if f not in facts.read())))
 
         return self._proxy(ident, here, locality, tuple(_addresses(known)), make, clusters)
-
-    def _handover(self, clusters: Clusters, service: KnownService, port: Port) -> str | None:
-        """The cluster through which a sidecar with interop reaches a service's waypoint, here or at a peer."""
-        pods = self._waypoint_endpoints(replace(clusters.place, remote=False), service, port)
-        if pods is not None:
-            return clusters.hosts(service, port, pods, "MS206")
-        if not service.global_members:
-            return None
-        for member in service.members:
-            if member.gateway and self._bound_at(member.cluster, service):
-                return clusters.service(service, port)
-        return None
-
-    def _bound_at(self, cluster: str, service: KnownService) -> bool:
-        there = self.known(cluster)
-        return any(
-            there[host].binding.address is not None for host in (service.host, service.alias) if host in there
-        )
-
-    def _waypoint_endpoints(
-        self, place: Place, service: KnownService, port: Port
-    ) -> tuple[Endpoint, ...] | None:
-        """The waypoint's ready pods as hosts, or None where the service has no waypoint for this cluster's proxies.
-
-        Two weighted waypoints share by their weights, scaled over their pods (endpoint_builder.go:995-1060).
-        """
-        here = place.cluster
-        address, why = waypoint_of(self.registry, here, service)
-        if address is None:
-            return None
-        found: list[Endpoint] = []
-        for waypoint, share in service.binding.weighted or ((address, 1),):
-            members = [m for m in self._waypoint_members(here, waypoint) if m.ready and (place.remote or not m.gateway)]
-            hosts = sum(len(m.pods) for m in members)
-            for member in members:
-                weight = _WEIGHT_SCALE * share * len(member.pods) // hosts if service.binding.weighted else len(member.pods)
-                if weight:
-                    found.append(_waypoint_endpoint(place, service, port, member, weight, why))
-        return tuple(found)
-
-    def _waypoint_members(self, here: Cluster, address: GatewayAddress) -> tuple[Member, ...]:
-        """The pods behind a waypoint's address; none where this cluster does not know the waypoint."""
-        for waypoint in self.known_waypoints(here.name):
-            if address.destination == waypoint.key or address.destination in waypoint.vips:
-                return waypoint.members
-        return ()
 
     def _gateway_manifest(self, ident: str) -> tuple[Cluster, Manifest | None]:
         name, namespace, gateway = ident.partition(":")[2].split("/")[:3]
@@ -284,29 +239,13 @@ class ControlPlane:
         pods = self._gateway_component(here, manifest, ident)
         place = Place(cluster=here, locality=locality, source="gateway", remote=_crosses(here, "ingress.remote"))
         clusters = Clusters(place, pods.namespace, self.known(here.name), self.mesh.assume)
-        clusters.instead = lambda service, port: self._ingress_waypoint(place, service, port)
+        clusters.instead = lambda service, port: self._to_waypoints.ingress(place, service, port)
 
         def make(address: str) -> Chain | None:
             host, _, port = address.rpartition(":")
             return gateway_chain(manifest, host, int(port), clusters)
 
         return self._proxy(ident, here, locality, (), make, clusters)
-
-    def _ingress_waypoint(self, place: Place, service: KnownService, port: Port) -> tuple[Endpoint, ...] | None:
-        """The waypoint's pods, where the service asks gateways to use it (endpoint_builder.go:433)."""
-        here = place.cluster
-        enabled = here.flag(
-            Facts(), "ENABLE_INGRESS_WAYPOINT_ROUTING", "true", "istio pilot/pkg/features/ambient.go"
-        )
-        if not enabled or not service.ingress_use_waypoint or not service.vip:
-            return None
-        shared = any(member.gateway for member in service.members)
-        if shared and not here.dialect.value("ingress.waypoint-of-shared"):
-            return None
-        found = self._waypoint_endpoints(place, service, port)
-        if found is None:
-            return None
-        return tuple(replace(e, why=(*service.ingress_facts, *e.why)) for e in found)
 
     def _proxy(
         self,
@@ -330,7 +269,9 @@ class ControlPlane:
 
     def _view(self, here: Cluster) -> ClusterView:
         known = self.known(here.name)
-        tables = ztunnel_tables(self.registry, here, tuple({id(s): s for s in known.values()}.values()), self.known_waypoints(here.name))
+        tables = ztunnel_tables(
+            self.registry, here, tuple({id(s): s for s in known.values()}.values()), self.known_waypoints(here.name)
+        )
         by_host = {service.hostname: service for service in tables.services.values()}
         names: dict[str, Name] = {}
         kube: dict[str, tuple[tuple[str, int], ...]] = {}
@@ -341,7 +282,9 @@ class ControlPlane:
             names[host] = Name(
                 host=service.host,
                 service=row,
-                ips=tuple(m.pod.ip for m in ready if not m.gateway) if headless else tuple(filter(None, (service.vip,))),
+                ips=tuple(m.pod.ip for m in ready if not m.gateway)
+                if headless
+                else tuple(filter(None, (service.vip,))),
                 mesh_only=service.service is None or service.global_host,
                 headless=headless,
                 why=service.identity_facts,
@@ -386,36 +329,6 @@ def _crosses(here: Cluster, behaviour: str) -> bool:
     row = here.dialect.row(behaviour)
     flag, _, default = row.value.partition("=")
     return here.flag(Facts(), flag, default, row.source) if default else bool(row.value)
-
-
-def _waypoint_endpoint(
-    place: Place, service: KnownService, port: Port, member: Member, weight: int, why: tuple[Fact, ...]
-) -> Endpoint:
-    """A waypoint's pod as a host, or the gateway of the network that the waypoint is on."""
-    if member.gateway:
-        return Endpoint(
-            address=f"{member.network}/eastwest",
-            workload=member.uid,
-            via=Via.GATEWAY,
-            network=member.network,
-            cluster=member.cluster,
-            authority=f"{service.host}:{port.number}",
-            source=place.source,
-            weight=weight,
-            why=why,
-        )
-    pod = member.pod
-    return Endpoint(
-        address=f"{pod.path}:{HBONE_PORT}",
-        workload=pod.uid,
-        via=Via.WAYPOINT,
-        network=member.network,
-        cluster=member.cluster,
-        weight=weight,
-        authority=f"{service.host}:{port.number}",
-        locality=Locality(pod.region, pod.zone),
-        why=why,
-    )
 
 
 def _addresses(known: Mapping[str, KnownService]) -> list[str]:

@@ -19,7 +19,9 @@ from meshsim.model.facts import Facts
 
 EASTWEST_CLASSES: Final = frozenset({"istio-eastwest", "istio-east-west"})
 ISTIO_GATEWAY: Final = "Gateway.networking.istio.io"
-COMPONENT_NAMESPACES: Final = frozenset({SYSTEM_NAMESPACE, "istio-eastwest", "istio-gateways", "argo-rollouts", "kube-system"})
+COMPONENT_NAMESPACES: Final = frozenset(
+    {SYSTEM_NAMESPACE, "istio-eastwest", "istio-gateways", "argo-rollouts", "kube-system"}
+)
 
 
 @final

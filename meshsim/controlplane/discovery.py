@@ -193,7 +193,9 @@ def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Work
 def _workload_binding(registry: Registry, pod: Pod) -> Binding:
     """A pod's own waypoint, for traffic that addresses it by IP."""
     cluster = registry.cluster(pod.cluster)
-    labelled = Manifest.made("v1", "Pod", pod.namespace, pod.name, {"metadata": {"labels": dict(pod.labels)}}, pod.evidence)
+    labelled = Manifest.made(
+        "v1", "Pod", pod.namespace, pod.name, {"metadata": {"labels": dict(pod.labels)}}, pod.evidence
+    )
     return bind(cluster, labelled, pod.namespace, "workload")
 
 

@@ -17,7 +17,7 @@ SCOPES: Final = {
     "preferregion": (Scope.REGION,),
 }
 """Routing preferences by distribution, in order. PreferNetwork and PreferRegion are Solo's (Solo docs, failover);
-the others istio pilot/pkg/serviceregistry/ambient/services.go:622. Whether PreferRegion ranks the network is unknown."""
+the others istio pilot/pkg/serviceregistry/ambient/services.go:622. Whether PreferRegion ranks networks is unknown."""
 
 
 def distribution(cluster: Cluster, service: Manifest | None, namespace: str, default: str, facts: Facts) -> str:
@@ -30,7 +30,9 @@ def distribution(cluster: Cluster, service: Manifest | None, namespace: str, def
     stated = stated or cluster.annotation(facts, cluster.namespace(namespace), ANNOTATION)
     if stated is None:
         if default:
-            facts.note(f"{cluster.name}/istiod", "distribution:default", default, Assumed(f"{default} unless asked otherwise"))
+            facts.note(
+                f"{cluster.name}/istiod", "distribution:default", default, Assumed(f"{default} unless asked otherwise")
+            )
         return default.lower()
     value = str(stated).lower()
     return value if value in SCOPES else "any"

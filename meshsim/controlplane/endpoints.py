@@ -1,24 +1,13 @@
 """The hosts of an Envoy cluster: a service's members as one proxy sees them (istio pilot/pkg/xds/endpoints)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import lcm
-from typing import Any, Final, final
+from typing import Any, Final
 
 from meshsim.controlplane.destinationrules import EffectiveRule, policy_of
 from meshsim.controlplane.distribution import SCOPES
+from meshsim.controlplane.hosts import Host, Place, hosts_of, proxy_labels, row_of
 from meshsim.controlplane.known import KnownService, Member, Port, target_port
-from meshsim.controlplane.locality import (
-    CLUSTER,
-    LABEL_OF_SCOPE,
-    NETWORK,
-    NODE,
-    REGION,
-    SUBZONE,
-    ZONE,
-    distribute,
-    priorities,
-)
+from meshsim.controlplane.locality import LABEL_OF_SCOPE, distribute, priorities
 from meshsim.controlplane.meshconfig import locality_setting
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import HASH_LABEL
@@ -28,26 +17,17 @@ from meshsim.tables.envoy import Cluster as EnvoyCluster
 from meshsim.tables.envoy import Endpoint, Via
 from meshsim.tables.workload import Locality
 
-LB: Final = {"LEAST_CONN": "LEAST_REQUEST", "LEAST_REQUEST": "LEAST_REQUEST", "RANDOM": "RANDOM", "ROUND_ROBIN": "ROUND_ROBIN"}
-REMOTE_WEIGHT: Final = "remote_weight"
+LB: Final = {
+    "LEAST_CONN": "LEAST_REQUEST",
+    "LEAST_REQUEST": "LEAST_REQUEST",
+    "RANDOM": "RANDOM",
+    "ROUND_ROBIN": "ROUND_ROBIN",
+}
 SUBSET_LOST: Final = "subset-lost"
 VIA: Final = {"ambient": Via.HBONE, "sidecar": Via.MTLS}
 AUTO_UNREADY: Final = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
 ALWAYS_UNREADY: Final = "PILOT_SEND_UNHEALTHY_ENDPOINTS"
 FLAG_SOURCE: Final = "istio pilot/pkg/features/pilot.go"
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a proxy stands and what it says of itself in `x-istio-source`."""
-
-    cluster: Cluster
-    locality: Locality
-    source: str
-    remote: bool = True
-    """Whether it sends to other networks at all."""
-    node: str = ""
 
 
 def cluster_of(
@@ -84,12 +64,12 @@ def cluster_of(
     reachable = [m for m in matching if place.remote or not (m.gateway or m.through)]
     unready, panic = _unready(place.cluster, policy, facts)
     served = [m for m in reachable if unready or m.ready or _publishes_unready(service)]
-    hosts, assumed = _hosts(place, served, assume)
+    hosts, assumed = hosts_of(place, served, assume)
     setting, forced, why = _setting(place, service, policy)
     ranks = priorities(
-        [_row(host) for host in hosts],
+        [row_of(host) for host in hosts],
         setting,
-        {"locality": place.locality, "labels": _proxy_labels(place)},
+        {"locality": place.locality, "labels": proxy_labels(place)},
         failover=forced or bool(policy.get("outlierDetection")),
     )
     facts.take(why)
@@ -142,7 +122,7 @@ def _publishes_unready(service: KnownService) -> bool:
 
 
 def _node_local(service: KnownService, members: Sequence[Member]) -> tuple[str, ...]:
-    """internalTrafficPolicy Local keeps to the proxy's own node, and which node a proxy is on is not known."""
+    """A Service with internalTrafficPolicy Local keeps to the proxy's own node, and no proxy's node is known."""
     if service.origin.get("spec", "internalTrafficPolicy") != "Local":
         return ()
     if len({(m.cluster, m.pod.node) for m in members}) < 2:
@@ -178,9 +158,7 @@ def _matching(
     return found, tuple(dict.fromkeys(questions))
 
 
-def _why_empty(
-    here: str, members: Sequence[Member], matching: Sequence[Member], labels: Mapping[str, Any]
-) -> str:
+def _why_empty(here: str, members: Sequence[Member], matching: Sequence[Member], labels: Mapping[str, Any]) -> str:
     """The reason code of a cluster without hosts."""
     if not labels or not members:
         return "MS306"
@@ -198,101 +176,6 @@ def _why_empty(
     return "MS301"
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Host:
-    """A pod, or a gateway with the locality of the pods it stands for and no labels of theirs."""
-
-    member: Member
-    gateway: bool
-    network: str
-    cluster: str
-    locality: Locality
-    weight: int = 1
-
-
-def _hosts(
-    place: Place, members: Sequence[Member], assume: Mapping[str, str]
-) -> tuple[tuple[_Host, ...], tuple[tuple[str, str], ...]]:
-    """Members as hosts. Pods of another network become its gateways, one for each locality, with the pods' weight
-    divided among them; all weights are scaled so that they stay whole (ep_filters.go:48-285)."""
-    scale = lcm(*(len(m.through) for m in members if m.through))
-    hosts: list[_Host] = []
-    behind: dict[tuple[str, str, Locality], list[Member]] = {}
-    for member in members:
-        if member.through:
-            where = Locality(member.pod.region, member.pod.zone)
-            for gateway in member.through:
-                behind.setdefault((member.network, gateway, where), []).append(member)
-        else:
-            hosts.append(_host(member, scale))
-    for (network, gateway, where), found in behind.items():
-        weight = sum(scale // len(m.through) for m in found)
-        first = found[0]
-        hosts.append(
-            _Host(member=first, gateway=True, network=network, cluster=gateway, locality=where, weight=weight)
-        )
-    if any(member.gateway for member in members):
-        return _weighted(place, hosts, assume)
-    return tuple(hosts), ()
-
-
-def _host(member: Member, weight: int) -> _Host:
-    if member.gateway:
-        where = Locality()
-    else:
-        where = Locality(member.pod.region, member.pod.zone)
-    return _Host(
-        member=member,
-        gateway=member.gateway,
-        network=member.network,
-        cluster=member.cluster,
-        locality=where,
-        weight=weight,
-    )
-
-
-def _weighted(
-    place: Place, hosts: Sequence[_Host], assume: Mapping[str, str]
-) -> tuple[tuple[_Host, ...], tuple[tuple[str, str], ...]]:
-    """What a remote network's one generated entry weighs beside local pods is contested (`remote_weight`)."""
-    chosen = assume.get(REMOTE_WEIGHT, place.cluster.dialect.value("remote.weight.l7"))
-    if chosen == "pods":
-        weights = [len(h.member.pods) if h.gateway else 1 for h in hosts]
-    elif chosen == "endpoint":
-        weights = [1] * len(hosts)
-    else:
-        sizes: dict[str, int] = {}
-        for host in hosts:
-            sizes[host.network] = sizes.get(host.network, 0) + 1
-        whole = lcm(*sizes.values())
-        weights = [whole // sizes[h.network] for h in hosts]
-    found = tuple(replace(host, weight=weight) for host, weight in zip(hosts, weights, strict=True))
-    return found, ((REMOTE_WEIGHT, chosen),)
-
-
-def _row(host: _Host) -> Mapping[str, Any]:
-    """A host as `priorities` reads it: a gateway has the labels network and cluster alone."""
-    row: dict[str, Any] = {"locality": host.locality, "network": host.network, "cluster": host.cluster, "labels": {}}
-    if not host.gateway:
-        pod = host.member.pod
-        topology = {REGION: pod.region, ZONE: pod.zone, NODE: pod.node}
-        row["labels"] = {**host.member.labels, **{key: value for key, value in topology.items() if value}}
-    return row
-
-
-def _proxy_labels(place: Place) -> dict[str, str]:
-    own = {
-        NETWORK: place.cluster.network.value,
-        CLUSTER: place.cluster.name,
-        REGION: place.locality.region,
-        ZONE: place.locality.zone,
-        SUBZONE: place.locality.subzone,
-        NODE: place.node,
-    }
-    return {key: value for key, value in own.items() if value}
-
-
 def _setting(
     place: Place, service: KnownService, policy: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, bool, tuple[Fact, ...]]:
@@ -308,7 +191,7 @@ def _setting(
 
 
 def _locality_weights(
-    place: Place, hosts: Sequence[_Host], setting: Mapping[str, Any] | None
+    place: Place, hosts: Sequence[Host], setting: Mapping[str, Any] | None
 ) -> Mapping[Locality, int] | None:
     """`distribute` as weights of localities; those that it does not name are left out."""
     if setting is None or not setting.get("distribute"):
@@ -328,10 +211,12 @@ def _load_balancer(policy: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return LB.get(simple, "LEAST_REQUEST"), tuple(limits)
 
 
-def _endpoint(place: Place, service: KnownService, port: Port, host: _Host, *, priority: int) -> Endpoint:
+def _endpoint(place: Place, service: KnownService, port: Port, host: Host, *, priority: int) -> Endpoint:
     member = host.member
     if host.gateway:
-        authority = service.alias if service.global_members and service.alias and not service.global_host else service.host
+        authority = (
+            service.alias if service.global_members and service.alias and not service.global_host else service.host
+        )
         return Endpoint(
             address=f"{host.network}/eastwest" if member.gateway else f"{host.network}/eastwest/{host.cluster}",
             workload=member.uid,

@@ -32,9 +32,7 @@ def is_global(
         if config_manifest(cluster) is not None:
             note(cluster, facts, f"serviceScopeConfigs.{index}.scope", chosen, "")
         else:
-            facts.note(
-                f"{cluster.name}/istiod", "meshConfig.serviceScopeConfigs", chosen, Assumed(f"as in {PROFILE}")
-            )
+            facts.note(f"{cluster.name}/istiod", "meshConfig.serviceScopeConfigs", chosen, Assumed(f"as in {PROFILE}"))
         return chosen.upper() == "GLOBAL"
     return False
 

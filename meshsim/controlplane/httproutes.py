@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, final
 
 from meshsim.controlplane.clusters import Clusters
+from meshsim.controlplane.routematch import matches_of, rank
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import fqdn, subject
-from meshsim.tables.envoy import MatchType, Route, RouteMatch, StringMatch, WeightedCluster
+from meshsim.tables.envoy import Route, RouteMatch, WeightedCluster
 
 KINDS: Final = ("HTTPRoute", "GRPCRoute")
-_PATH: Final = {"Exact": MatchType.EXACT, "PathPrefix": MatchType.PATH_PREFIX, "RegularExpression": MatchType.REGEX}
 _UNMODELLED_FILTERS: Final = {
     "RequestRedirect": "the client is redirected",
     "ExtensionRef": "an extension filter acts on the request",
 }
-_SPECIFICITY: Final = {MatchType.EXACT: 3, MatchType.PATH_PREFIX: 2, MatchType.PREFIX: 2, MatchType.REGEX: 1}
 
 
 @final
@@ -99,9 +99,7 @@ def convert(attached: Iterable[Attached], clusters: Clusters, default_port: int 
     return routes, _open_order(found, routes)
 
 
-def rows(
-    attached: Iterable[Attached], default_port: int | None = None, grants: Sequence[Manifest] = ()
-) -> list[Row]:
+def rows(attached: Iterable[Attached], default_port: int | None = None, grants: Sequence[Manifest] = ()) -> list[Row]:
     """All rules as rows, most specific match first.
 
     Equal matches go by creation time, then by name (Gateway API, HTTPRouteRule precedence).
@@ -117,13 +115,13 @@ def rows(
         )
         for item in attached
         for index, rule in enumerate(item.route.get("spec", "rules", default=[{}]))
-        for match in _matches(item.route, rule)
+        for match in matches_of(item.route, rule)
     ]
     return sorted(found, key=_order)
 
 
 def _order(row: Row) -> tuple[object, ...]:
-    return (*(-part for part in _rank(row.match)), age(row.route), f"{row.route.namespace}/{row.route.name}", row.index)
+    return (*(-part for part in rank(row.match)), age(row.route), f"{row.route.namespace}/{row.route.name}", row.index)
 
 
 def age(manifest: Manifest) -> str:
@@ -134,18 +132,11 @@ def age(manifest: Manifest) -> str:
 def _open_order(found: Sequence[Row], routes: Sequence[Route]) -> str:
     """Two routes of different objects with the same match, and no creation time to order them."""
     pairs = list(zip(found, routes, strict=True))
-    for (first, one), (second, other) in zip(pairs, pairs[1:], strict=False):
+    for (first, one), (second, other) in pairwise(pairs):
         same = first.match == second.match and first.route.key != second.route.key
         if same and age(first.route) == age(second.route) and one.clusters != other.clusters:
             return f"{one.object} and {other.object} match the same requests; the older wins and no age is known"
     return ""
-
-
-def _rank(match: RouteMatch) -> tuple[int, ...]:
-    """Precedence: exact path, longest prefix, then method, header count, query count."""
-    kind = _SPECIFICITY[match.path.type] if match.path is not None else 2
-    length = len(match.path.value) if match.path is not None else 1
-    return kind, length, int(match.method is not None), len(match.headers), len(match.query)
 
 
 def _destinations(
@@ -191,7 +182,9 @@ def _granted(route: Manifest, namespace: str, name: str, grants: Sequence[Manife
             (f.get("kind"), f.get("namespace")) == (route.kind, route.namespace)
             for f in grant.get("spec", "from", default=[])
         )
-        and any(t.get("kind") == "Service" and t.get("name") in {None, name} for t in grant.get("spec", "to", default=[]))
+        and any(
+            t.get("kind") == "Service" and t.get("name") in {None, name} for t in grant.get("spec", "to", default=[])
+        )
         for grant in grants
     )
 
@@ -250,41 +243,3 @@ def _unmodelled(ident: str, rule: Mapping[str, Any]) -> Iterator[str]:
             kind = str(entry.get("type"))
             if kind in _UNMODELLED_FILTERS:
                 yield f"{ident}: backend filter {kind}, {_UNMODELLED_FILTERS[kind]}"
-
-
-def _matches(route: Manifest, rule: Mapping[str, Any]) -> list[RouteMatch]:
-    matches = rule.get("matches") or [{}]
-    return [_grpc(match) if route.kind == "GRPCRoute" else _match(match) for match in matches]
-
-
-def _match(match: Mapping[str, Any]) -> RouteMatch:
-    path = match.get("path") or {}
-    value = str(path.get("value") or "/")
-    kind = _PATH.get(str(path.get("type") or "PathPrefix"), MatchType.PATH_PREFIX)
-    anywhere = kind is MatchType.PATH_PREFIX and value == "/"
-    return RouteMatch(
-        path=None if anywhere else StringMatch(kind, value),
-        method=StringMatch(MatchType.EXACT, str(match["method"])) if match.get("method") else None,
-        headers=tuple(_named(h) for h in match.get("headers") or []),
-        query=tuple(_named(q) for q in match.get("queryParams") or []),
-    )
-
-
-def _grpc(match: Mapping[str, Any]) -> RouteMatch:
-    method = match.get("method") or {}
-    service, name = method.get("service"), method.get("method")
-    path = None
-    if method.get("type") == "RegularExpression":
-        path = StringMatch(MatchType.REGEX, f"/{service or '[^/]+'}/{name or '[^/]+'}")
-    elif service and name:
-        path = StringMatch(MatchType.EXACT, f"/{service}/{name}")
-    elif service:
-        path = StringMatch(MatchType.PREFIX, f"/{service}/")
-    elif name:
-        path = StringMatch(MatchType.REGEX, f"/[^/]+/{name}")
-    return RouteMatch(path=path, headers=tuple(_named(h) for h in match.get("headers") or []))
-
-
-def _named(entry: Mapping[str, Any]) -> tuple[str, StringMatch]:
-    kind = MatchType.REGEX if entry.get("type") == "RegularExpression" else MatchType.EXACT
-    return str(entry.get("name")), StringMatch(kind, str(entry.get("value")))

@@ -64,9 +64,7 @@ def priorities(
         ranks = compacted(found)
     regions = setting.get("failover") or ()
     if not names or regions:
-        ranks = [
-            rank * _RANKS + _locality_rank(own, at, regions) for rank, at in zip(ranks, localities, strict=True)
-        ]
+        ranks = [rank * _RANKS + _locality_rank(own, at, regions) for rank, at in zip(ranks, localities, strict=True)]
     return list(compacted(ranks))
 
 

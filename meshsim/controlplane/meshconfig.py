@@ -45,7 +45,7 @@ def _parsed(text: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, dict):
         msg = f"a {type(value).__name__} instead of a mapping"
-        raise ValueError(msg)  # noqa: TRY004 - reported as an InputError
+        raise ValueError(msg)
     return value
 
 

@@ -28,5 +28,7 @@ def _listens(cluster: Cluster) -> bool | None:
     if not shown:
         return None
     return any(
-        str(listener.get("protocol")).upper() == HBONE for g in shown for listener in g.get("spec", "listeners", default=[])
+        str(listener.get("protocol")).upper() == HBONE
+        for g in shown
+        for listener in g.get("spec", "listeners", default=[])
     )

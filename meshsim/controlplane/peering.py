@@ -1,4 +1,4 @@
-"""Solo's peering: what each cluster knows of its peers' services (Solo docs, multicluster multi-apps; public workshops).
+"""Solo's peering: what each cluster knows of its peers' services (Solo docs, multicluster multi-apps; workshops).
 
 Every linked cluster gets a generated ServiceEntry per global service, one WorkloadEntry per remote cluster on
 another network (`autogen.*`, reached through that network's gateway), and one per remote pod on the same network
@@ -130,9 +130,7 @@ class Peering:
                     if offer.named:
                         named.add(key)
         return {
-            key: _Shared(
-                *key, f"{key[1]}.{key[0]}.{mine.domain}", key in named, tuple(holders[key]), facts[key].read()
-            )
+            key: _Shared(*key, f"{key[1]}.{key[0]}.{mine.domain}", key in named, tuple(holders[key]), facts[key].read())
             for key in sorted(holders)
         }
 

@@ -49,7 +49,9 @@ class Registry:
     def pod_by_address(self) -> Mapping[tuple[str, str], str]:
         """(network, IP) → pod uid."""
         return {
-            (self.mesh.clusters[pod.cluster].network.value, pod.ip): uid for uid, pod in self.pod_by_uid.items() if pod.ip
+            (self.mesh.clusters[pod.cluster].network.value, pod.ip): uid
+            for uid, pod in self.pod_by_uid.items()
+            if pod.ip
         }
 
     @cached_property

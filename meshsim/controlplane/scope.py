@@ -1,4 +1,4 @@
-"""Which services are shared between clusters, under which names (Solo docs, multicluster multi-apps: scope and takeover)."""
+"""Which services are shared between clusters, and under which names (Solo docs, multicluster multi-apps)."""
 
 from dataclasses import dataclass
 from typing import final

@@ -129,9 +129,7 @@ def _entries(
     for entry in virtualservices.bound(here.of("VirtualService"), service.host, virtualservices.MESH, namespace):
         if everywhere or entry.namespace in near:
             group, made = _group_of(entry, namespace), httproutes.age(entry)
-            found.append(
-                _Entry(group=group, age=made, name=entry.name, namespace=entry.namespace, manifest=entry)
-            )
+            found.append(_Entry(group=group, age=made, name=entry.name, namespace=entry.namespace, manifest=entry))
     return sorted(found, key=lambda e: e.order)
 
 

@@ -122,8 +122,7 @@ class SplitHorizon:
         elsewhere = [
             offer
             for offer in offers
-            if offer.cluster.name != here.name
-            and reachable(self.registry.mesh.down, here.name, offer.cluster.name)
+            if offer.cluster.name != here.name and reachable(self.registry.mesh.down, here.name, offer.cluster.name)
         ]
         mine = self._members(base) if own is not None else ()
         near, far = self._elsewhere(here, elsewhere, gateways)
@@ -261,9 +260,7 @@ class SplitHorizon:
         )
 
 
-def _gateway_member(
-    network: str, cluster: str, service: str, pods: tuple[Pod, ...], facts: tuple[Fact, ...]
-) -> Member:
+def _gateway_member(network: str, cluster: str, service: str, pods: tuple[Pod, ...], facts: tuple[Fact, ...]) -> Member:
     return Member(
         uid=f"{network}/SplitHorizonWorkload/{cluster}/{service}",
         cluster=cluster,

@@ -65,7 +65,7 @@ def _virtual_service(manifest: Manifest, clusters: Clusters, service: KnownServi
 
 
 def _fits(entry: Mapping[str, Any], section: str, service: KnownService, port: Port) -> bool:
-    """Whether any match of a `tcp` or `tls` entry takes the connection; `sniHosts` are compared with the called name."""
+    """Whether any match of a `tcp` or `tls` entry takes the connection; `sniHosts` are held against the called name."""
     matches = entry.get("match") or []
     if not matches:
         return section == "tcp"

@@ -79,7 +79,12 @@ def convert(
 def _route(entry: Manifest, index: int, http: Mapping[str, Any], clusters: Clusters, port: int) -> Route:
     ident = subject(clusters.place.cluster.name, entry.key)
     facts = Facts()
-    facts.note(ident, "spec.hosts", ", ".join(map(str, entry.get("spec", "hosts", default=[]))), entry.evidence("spec", "hosts"))
+    facts.note(
+        ident,
+        "spec.hosts",
+        ", ".join(map(str, entry.get("spec", "hosts", default=[]))),
+        entry.evidence("spec", "hosts"),
+    )
     destinations = http.get("route") or []
     weighted = []
     for number, entry_route in enumerate(destinations):
@@ -138,7 +143,9 @@ def _matches(
             without_headers=tuple(
                 (name, _string(m) or StringMatch(MatchType.PRESENT)) for name, m in _items(entry, "withoutHeaders")
             ),
-            query=tuple((name, _string(m) or StringMatch(MatchType.PRESENT)) for name, m in _items(entry, "queryParams")),
+            query=tuple(
+                (name, _string(m) or StringMatch(MatchType.PRESENT)) for name, m in _items(entry, "queryParams")
+            ),
         )
 
 

@@ -71,7 +71,7 @@ def without(mesh: Mesh, name: str, evidence: Evidence) -> Mesh:
 
 
 def with_env(mesh: Mesh, cluster: str, component: str, env: Mapping[str, str], evidence: Evidence) -> Mesh:
-    """istiod's (or ztunnel's) environment with values set."""
+    """Istiod's (or ztunnel's) environment with values set."""
     found = mesh.clusters[cluster]
     if component == "ztunnel":
         network = env.get("NETWORK")

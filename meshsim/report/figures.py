@@ -38,7 +38,7 @@ def draw(found: Timeline, axes: "Sequence[Axes] | None" = None) -> "tuple[Axes, 
 
 def image(found: Timeline, form: str = "png") -> bytes:
     """The figure as a PNG or SVG file. Equal timelines give equal files."""
-    import matplotlib  # noqa: PLC0415 - only figures need it
+    import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "meshsim", "svg.fonttype": "none"}):
         axes = draw(found)
@@ -49,8 +49,8 @@ def image(found: Timeline, form: str = "png") -> bytes:
 
 
 def _figure(title: str, lanes: int) -> "list[Axes]":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 2.2 + _LANE_HEIGHT * max(lanes, 1)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -181,7 +181,7 @@ def _new_steps(found: Timeline) -> list[Showing]:
 
 def legend(axes: "Axes") -> None:
     """Names of the colours, on an Axes of the reader's choice."""
-    from matplotlib.patches import Patch  # noqa: PLC0415
+    from matplotlib.patches import Patch
 
     names = (("stable", STABLE), ("canary", CANARY), ("another revision", OTHER), ("errors", ERROR))
     handles = [Patch(facecolor=colour, label=name, hatch="xxx" if name == "errors" else None) for name, colour in names]

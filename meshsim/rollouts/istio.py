@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from meshsim.rollouts.errors import DELAYED, NOT_FOUND, NOT_NAMED, RolloutError
-from meshsim.rollouts.replicaset import ReplicaSet
 from meshsim.rollouts.memo import copied
+from meshsim.rollouts.replicaset import ReplicaSet
 from meshsim.rollouts.spec import HASH_LABEL, MANAGED_BY, Fields, canary, is_promoted, routing
 from meshsim.rollouts.versions import LATEST, controller
 from meshsim.rollouts.weight import rolling_back

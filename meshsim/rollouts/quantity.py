@@ -36,7 +36,7 @@ def canonical_quantity(text: str | float) -> str:
     form = "binary" if suffix in _BINARY else "exponent" if suffix[:1] in {"e", "E"} and len(suffix) > 1 else "decimal"
     if value == 0:
         return "0"
-    if form == "binary" and (value < 1024 or value.denominator != 1):  # noqa: PLR2004  one Ki
+    if form == "binary" and (value < 1024 or value.denominator != 1):
         form = "decimal"  # so that nothing is lost
     head = "-" if sign == "-" else ""
     return head + (_binary(int(value)) if form == "binary" else _decimal(value, exponent=form == "exponent"))

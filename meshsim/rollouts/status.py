@@ -34,7 +34,7 @@ def write_status(sync: Context) -> None:
         return _persist(sync, status)
     if sync.old.get("promoteFull") or within_window(sync):
         sync.clear_pauses = sync.remove_abort = True
-        index = count if count else index
+        index = count or index
     if _promotion_reason(sync):
         sync.clear_pauses = sync.remove_abort = True
         status.pop("promoteFull", None)

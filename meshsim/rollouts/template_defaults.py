@@ -99,7 +99,7 @@ def _container(container: Fields) -> None:
         _field_ref(variable.get("valueFrom"))
         key_ref = (variable.get("valueFrom") or {}).get("fileKeyRef")
         if isinstance(key_ref, dict):
-            _default(key_ref, "optional", False)  # noqa: FBT003
+            _default(key_ref, "optional", False)
     for probe in _probes(container):
         for key, value in (
             ("timeoutSeconds", 1),

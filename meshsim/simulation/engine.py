@@ -265,8 +265,13 @@ class Engine:
     def _do(self, entry: Entry, t: float | None) -> None:
         """One entry: a command changes one Rollout, anything else the Mesh."""
         self._arrive(t)
-        commanded = doing.commanded(self._known.mesh, entry)
         subject = f"timeline ({entry.source})"
+        silent = doing.unreachable(self._known.mesh, entry)
+        if silent:
+            what = f"{doing.sentence(entry)}: {silent} does not answer"
+            self.history.frames.append(Frame(t=self.now, n=self._instant[1], kind=ENTRY, subject=subject, what=what))
+            return
+        commanded = doing.commanded(self._known.mesh, entry)
         for rollout in commanded:
             before = replace(self.states[rollout], now=self.now)
             with guarded(rollout, self._known.mesh):

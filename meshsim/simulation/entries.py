@@ -80,6 +80,15 @@ def _names_rollout(mesh: Mesh, entry: Entry) -> bool:
     )
 
 
+def unreachable(mesh: Mesh, entry: Entry) -> str:
+    """The cluster that is down and that an entry would have to reach, "" where it can be done."""
+    if entry.verb in {"fail", "recover", "drain"}:
+        return ""
+    name = next((str(v) for k in ("rollout", "workload", "object", "cluster") if (v := entry.args.get(k))), "")
+    cluster = name.split("/")[0]
+    return cluster if f"cluster:{cluster}" in mesh.down else ""
+
+
 def command(state: State, entry: Entry) -> State:
     """A Rollout after a user's command."""
     verb, args = entry.verb, entry.args

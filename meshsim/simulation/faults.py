@@ -169,6 +169,6 @@ def with_broken_pods(deployed: Deployed, now: float) -> Deployed:
 
 
 def _is_broken(mesh: Mesh, pod: Pod) -> bool:
-    from meshsim.mesh.health import is_down  # noqa: PLC0415
+    from meshsim.mesh.health import is_down
 
     return is_down(mesh.down, pod)

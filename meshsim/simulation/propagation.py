@@ -103,7 +103,7 @@ class Snapshots:
         possible = range(self.index(tick - high), self.index(tick - low) + 1)
         return tuple(dict.fromkeys(versions[index] for index in possible))
 
-    def _versions(self, family: str, cluster: str, peers: bool) -> tuple[int, ...]:  # noqa: FBT001 - a key
+    def _versions(self, family: str, cluster: str, peers: bool) -> tuple[int, ...]:
         """For each Mesh the first one that is the same as far as a family of a cluster (or of its peers) goes."""
         key = (family, cluster, peers)
         if key not in self._known:

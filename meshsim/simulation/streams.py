@@ -4,15 +4,12 @@ A stream's key is a hash of its names. What is drawn for different purposes (lab
 apart by the counter's highest word, so one key serves them all.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 from struct import unpack
-from typing import Final, final
+from typing import NamedTuple, final
 
 from meshsim.simulation.philox import MASK, Block, Key, block
-
-_PERSON: Final = b"meshsim/stream/1"
 
 
 class Purpose(IntEnum):
@@ -24,9 +21,7 @@ class Purpose(IntEnum):
     TIMES = 3
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """An independent stream of 2^66 words for each purpose."""
 
     key: Key
@@ -45,7 +40,7 @@ def stream(seed: int, *names: str) -> Stream:
     (False, True)
     """
     text = ascii((seed, names)).encode()
-    return Stream(unpack("<2Q", blake2b(text, digest_size=16, person=_PERSON).digest()))
+    return Stream(unpack("<2Q", blake2b(text, digest_size=16).digest()))
 
 
 @final

@@ -25,7 +25,7 @@ def micro(moment: str) -> tuple[float, int]:
     >>> micro("60s#3"), micro("1m30s#1")
     ((60.0, 3), (90.0, 1))
     """
-    from meshsim.scenario.notation import duration  # noqa: PLC0415 - only micro-steps need it
+    from meshsim.scenario.notation import duration
 
     time, _, number = moment.partition("#")
     return duration(float(time) if time.replace(".", "", 1).isdigit() else time), int(number)
@@ -39,7 +39,7 @@ def record(mesh: Mesh, entries: Sequence[Entry], timing: Timing, mode: str, unti
     deployed = start(mesh, mode)
     if not entries and _quiet(deployed, timing, until):
         return History(frames=[Frame(t=0.0, n=0, kind=START, what="the start", base=deployed)], now=until or 0.0)
-    from meshsim.simulation.engine import Engine, horizon  # noqa: PLC0415 - it loads simpy
+    from meshsim.simulation.engine import Engine, horizon
 
     return Engine(deployed, entries, timing, mesh).run(until, horizon(entries))
 

@@ -23,6 +23,8 @@ Labels = npt.NDArray[np.unsignedinteger[Any]]
 U64 = npt.NDArray[np.uint64]
 
 _GENERATOR: Final = np.random.Philox(key=0)
+_PLACES: Final = np.empty(BATCH * PER_WORD, dtype=np.intp)
+"""Where a batch's buckets become indices: fresh memory for each call would cost more than the look-up."""
 _STATE: Final[Any] = {
     "bit_generator": "Philox",
     "buffer": (0, 0, 0, 0),
@@ -65,12 +67,11 @@ def labels(source: Stream, of: Leaves, stop: int, start: int = 0) -> Labels:
     skip = start - head * PER_WORD
     drawn = np.empty((tail - head) * PER_WORD, dtype=table.dtype)
     mark = len(of.weights)
-    index = np.empty(BATCH * PER_WORD, dtype=np.intp)
     waiting: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]] = []
     pending = 0
     for word in range(0, tail - head, BATCH):
         buckets = _halves(generator.random_raw(min(BATCH, tail - head - word)))
-        place = index[: len(buckets)]
+        place = _PLACES[: len(buckets)]
         place[...] = buckets
         piece = drawn[word * PER_WORD : word * PER_WORD + len(buckets)]
         table.take(place, out=piece)
@@ -164,9 +165,17 @@ _WEYL: Final = np.asarray(WEYL, dtype=np.uint64).reshape(2, 1)
 def _products(values: U64) -> tuple[U64, U64]:
     """High and low words of 128-bit products: row 0 with the first multiplier, row 1 with the second."""
     high, low = values >> _HALF, values & _MASK
-    middle = high * _LOW + (low * _LOW >> _HALF)
-    other = low * _HIGH + (middle & _MASK)
-    return high * _HIGH + (middle >> _HALF) + (other >> _HALF), values * _FACTORS
+    middle = low * _LOW
+    middle >>= _HALF
+    middle += high * _LOW
+    low *= _HIGH
+    low += middle & _MASK
+    low >>= _HALF
+    middle >>= _HALF
+    high *= _HIGH
+    high += middle
+    high += low
+    return high, values * _FACTORS
 
 
 def histogram(found: Labels, width: int) -> tuple[int, ...]:

@@ -35,9 +35,13 @@ def _istio(name: str, value: str, source: str, since: int = 0, until: int = 99) 
 BEHAVIOURS: Final = (
     _solo("federation", "peering", "Solo docs, multicluster multi-apps overview"),
     _istio("federation", "split-horizon", "istio pilot/pkg/serviceregistry/ambient/multicluster.go:315"),
-    _solo("global.distribution", "PreferNetwork", "Solo docs, failover overview: a global service prefers its own network"),
+    _solo(
+        "global.distribution", "PreferNetwork", "Solo docs, failover overview: a global service prefers its own network"
+    ),
     _istio("global.distribution", "", "istio pilot/pkg/serviceregistry/ambient/services.go:622: none unless asked for"),
-    _solo("remote.weight.l7", "network", "fe-solo-enterprise-for-istio-workshops 015 (49/51 with 2 pods and 1 gateway)"),
+    _solo(
+        "remote.weight.l7", "network", "fe-solo-enterprise-for-istio-workshops 015 (49/51 with 2 pods and 1 gateway)"
+    ),
     _istio("remote.weight.l7", "pods", "istio pilot/pkg/xds/endpoints/ep_filters.go:48"),
     _solo("remote.weight.l4", "pods", "istio pilot/pkg/serviceregistry/ambient/multicluster.go:315"),
     _istio("remote.weight.l4", "pods", "istio pilot/pkg/serviceregistry/ambient/multicluster.go:315"),
@@ -46,26 +50,55 @@ BEHAVIOURS: Final = (
     _solo("sidecar.interop", "true", "Solo docs, Argo Rollouts guide: ENABLE_WAYPOINT_INTEROP is on in Solo builds"),
     _istio("sidecar.interop", "", "istio has no such flag; sidecars never use a waypoint (endpoint_builder.go:841)"),
     _solo("sidecar.hbone-gateway", "pods", "Solo docs, Argo Rollouts guide: remote sidecar client without interop"),
-    _istio("sidecar.hbone-gateway", "", "istio pilot/pkg/xds/endpoints/endpoint_builder.go:317: HBONE gateways filtered out"),
+    _istio(
+        "sidecar.hbone-gateway",
+        "",
+        "istio pilot/pkg/xds/endpoints/endpoint_builder.go:317: HBONE gateways filtered out",
+    ),
     _solo("route.covers-global-host", "true", "Solo docs, Argo Rollouts guide: one HTTPRoute covers both host names"),
-    _istio("route.covers-global-host", "", "istio pilot/pkg/config/kube/gateway/conversion.go:977: the parent Service's host only"),
+    _istio(
+        "route.covers-global-host",
+        "",
+        "istio pilot/pkg/config/kube/gateway/conversion.go:977: the parent Service's host only",
+    ),
     _solo("eastwest.source.waypoint", "skip", "Solo docs, Argo Rollouts guide: client-local waypoint"),
     _istio("eastwest.source.waypoint", "skip", "istio core/listener_waypoint.go:388 (5b4dd14fcb2)", since=29),
-    _istio("eastwest.source.waypoint", "waypoint", "istio before 5b4dd14fcb2: a bound waypoint is always used", until=28),
+    _istio(
+        "eastwest.source.waypoint", "waypoint", "istio before 5b4dd14fcb2: a bound waypoint is always used", until=28
+    ),
     _solo("eastwest.source.gateway", "label", "istio release note 60162, taken over for Solo (undocumented)"),
     _solo("eastwest.source.sidecar", "waypoint", "Solo docs, Argo Rollouts guide: ENABLE_WAYPOINT_INTEROP"),
-    _istio("eastwest.source.sidecar", "waypoint", "istio core/listener_waypoint.go:388: anything else goes to the waypoint"),
-    _solo("eastwest.source.sidecar-l7", "skip", "Solo docs, Argo Rollouts guide: remote sidecar client without interop"),
+    _istio(
+        "eastwest.source.sidecar", "waypoint", "istio core/listener_waypoint.go:388: anything else goes to the waypoint"
+    ),
+    _solo(
+        "eastwest.source.sidecar-l7", "skip", "Solo docs, Argo Rollouts guide: remote sidecar client without interop"
+    ),
     _istio("eastwest.source.sidecar-l7", "waypoint", "no such emitter upstream"),
     _solo("eastwest.source.", "waypoint", "fe-solo-enterprise-for-istio-workshops 015: the remote waypoint is used"),
     _istio("eastwest.source.", "waypoint", "istio core/listener_waypoint.go:388"),
     _istio("eastwest.source.gateway", "label", "istio core/listener_waypoint.go:388 (9097fbf8c77)", since=31),
-    _istio("eastwest.source.gateway", "waypoint", "istio before 9097fbf8c77: anything but a waypoint goes to the waypoint", until=30),
+    _istio(
+        "eastwest.source.gateway",
+        "waypoint",
+        "istio before 9097fbf8c77: anything but a waypoint goes to the waypoint",
+        until=30,
+    ),
     _solo("waypoint.remote", "true", "fe-solo-enterprise-for-istio-workshops 015 part 7"),
-    _istio("waypoint.remote", "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT=true", "istio 3cf33ac9740: waypoints send across networks", since=29),
+    _istio(
+        "waypoint.remote",
+        "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT=true",
+        "istio 3cf33ac9740: waypoints send across networks",
+        since=29,
+    ),
     _istio("waypoint.remote", "", "istio before 3cf33ac9740: a waypoint keeps to its own network", until=28),
     _solo("ingress.remote", "true", "fe-solo-enterprise-for-istio-workshops 006: cross-cluster ingress works"),
-    _istio("ingress.remote", "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS=false", "istio bb3ecf92885; pilot/pkg/features/ambient.go", since=30),
+    _istio(
+        "ingress.remote",
+        "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS=false",
+        "istio bb3ecf92885; pilot/pkg/features/ambient.go",
+        since=30,
+    ),
     _istio("ingress.remote", "", "istio before bb3ecf92885", until=29),
     _solo("endpoints.unready", "absent", "istio before a7c9ae034fb: unready pods leave EDS", until=30),
     _istio("endpoints.unready", "absent", "istio before a7c9ae034fb: unready pods leave EDS", until=30),
@@ -76,14 +109,24 @@ BEHAVIOURS: Final = (
     _istio("port.undeclared", "http", "istio core/listener_waypoint.go: an undeclared port is sniffed"),
     _solo("ingress.waypoint-of-shared", "true", "Solo docs, Argo Rollouts guide: ingress gateway and waypoint"),
     _istio("ingress.waypoint-of-shared", "true", "istio 2506de8afd1, backported to 1.29 and 1.30", since=29),
-    _istio("ingress.waypoint-of-shared", "", "istio before 2506de8afd1: split-horizon services lose the flag", until=28),
+    _istio(
+        "ingress.waypoint-of-shared", "", "istio before 2506de8afd1: split-horizon services lose the flag", until=28
+    ),
     _solo("waypoint.canary", "", "istio c1a23dd7555 is not in Solo builds up to 1.30"),
     _istio("waypoint.canary", "true", "istio c1a23dd7555; release note 60801", since=31),
     _istio("waypoint.canary", "", "istio before c1a23dd7555: one waypoint a service", until=30),
-    _solo("route.parent-elsewhere", "", "Solo docs, Argo Rollouts guide: HTTPRoutes attach to Services of their own cluster"),
-    _istio("route.parent-elsewhere", "true", "istio pilot/pkg/config/kube/gateway/conversion.go:977: a host, known or not"),
+    _solo(
+        "route.parent-elsewhere",
+        "",
+        "Solo docs, Argo Rollouts guide: HTTPRoutes attach to Services of their own cluster",
+    ),
+    _istio(
+        "route.parent-elsewhere", "true", "istio pilot/pkg/config/kube/gateway/conversion.go:977: a host, known or not"
+    ),
     _solo("flat.workload-waypoint", "", "Solo docs, Argo Rollouts guide: autogenflat entries have WAYPOINT None"),
-    _istio("flat.workload-waypoint", "own", "istio multicluster.go:315: a flat remote pod keeps its own cluster's waypoint"),
+    _istio(
+        "flat.workload-waypoint", "own", "istio multicluster.go:315: a flat remote pod keeps its own cluster's waypoint"
+    ),
 )
 
 VERSIONS: Final = {"solo": range(27, 31), "istio": range(28, 32)}

@@ -120,7 +120,9 @@ def hosts(found: EnvoyCluster) -> list[tuple[str, int, int]]:
     ]
 
 
-def service(name: str = "orders", labels: str = "", spec: str = "", namespace: str = "shop", app: str = "orders") -> str:
+def service(
+    name: str = "orders", labels: str = "", spec: str = "", namespace: str = "shop", app: str = "orders"
+) -> str:
     return f"""
 ---
 apiVersion: v1
@@ -154,7 +156,9 @@ spec:
 """
 
 
-def waypoint(name: str = "waypoint", namespace: str = "shop", labels: str = "", more: str = "", status: str = "") -> str:
+def waypoint(
+    name: str = "waypoint", namespace: str = "shop", labels: str = "", more: str = "", status: str = ""
+) -> str:
     return f"""
 ---
 apiVersion: gateway.networking.k8s.io/v1

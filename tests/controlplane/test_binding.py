@@ -1,7 +1,7 @@
 """Which waypoint an object is bound to. Expected values: istio pilot/pkg/serviceregistry/ambient/waypoints.go and
 waypoints_test.go."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -76,7 +76,10 @@ class TestReady:
     @pytest.mark.parametrize(
         ("addresses", "address"),
         [
-            ([{"type": "Hostname", "value": "waypoint.shop.svc.cluster.local"}], "shop/waypoint.shop.svc.cluster.local"),
+            (
+                [{"type": "Hostname", "value": "waypoint.shop.svc.cluster.local"}],
+                "shop/waypoint.shop.svc.cluster.local",
+            ),
             ([{"type": "IPAddress", "value": "10.0.0.9"}], "network1/10.0.0.9"),
             ([{"value": "10.0.0.9"}], "network1/10.0.0.9"),
             (
@@ -179,8 +182,8 @@ class TestServiceEntries:
 
 
 class TestCanaryWaypoints:
-    LABELS = {**USE, "istio.io/use-waypoint-canary": "next"}
-    BOTH = [gateway(), gateway("next")]
+    LABELS: ClassVar = {**USE, "istio.io/use-waypoint-canary": "next"}
+    BOTH: ClassVar = [gateway(), gateway("next")]
 
     def weight(self, value: str) -> dict[str, str]:
         return {"istio.io/use-waypoint-canary-weight": value}

@@ -1,9 +1,10 @@
 """Which DestinationRule counts. Expected values: istio pilot/pkg/model/push_context.go:1259, destination_rule.go:46 and
 push_context_test.go (TestSetDestinationRuleMerging, WithExportTo, WithWorkloadSelector)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from made_meshes import manifests
 
 from meshsim.api import destination_rule_for
 from meshsim.controlplane.destinationrules import EffectiveRule, policy_of
@@ -94,7 +95,7 @@ class TestMerging:
 
 
 class TestWorkloadSelector:
-    CHOSEN = {"workloadSelector": {"matchLabels": {"app": "web"}}}
+    CHOSEN: ClassVar = {"workloadSelector": {"matchLabels": {"app": "web"}}}
 
     def test_it_is_for_sidecars_of_its_namespace_that_it_selects(self) -> None:
         docs = [rule("plain", "client"), rule("chosen", "client", **self.CHOSEN)]
@@ -110,8 +111,6 @@ class TestWorkloadSelector:
 
 class TestPolicies:
     def effective(self, policy: dict[str, Any], subset: dict[str, Any] | None = None) -> EffectiveRule:
-        from made_meshes import manifests  # noqa: PLC0415
-
         (owner,) = manifests("{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: r}}")
         body = {"name": "v1", "trafficPolicy": subset or {}}
         return EffectiveRule(subsets={"v1": (owner, 0, body)}, traffic_policy=policy, objects=(owner,))

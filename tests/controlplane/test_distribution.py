@@ -46,7 +46,11 @@ def test_the_services_field(asked: str, expected: tuple[str, ...]) -> None:
 
 
 def test_the_field_goes_before_the_annotation_and_that_before_the_namespaces() -> None:
-    assert scopes(balancing("  trafficDistribution: PreferSameNode", "PreferClose", "Any")) == (*CLOSE, "Subzone", "Node")
+    assert scopes(balancing("  trafficDistribution: PreferSameNode", "PreferClose", "Any")) == (
+        *CLOSE,
+        "Subzone",
+        "Node",
+    )
     assert scopes(balancing("", "PreferClose", "Any")) == CLOSE
     assert scopes(balancing("", "", "PreferClose")) == CLOSE
     assert scopes(balancing("", "Any", "PreferClose")) == ()

@@ -167,7 +167,9 @@ class TestUnready:
 
 class TestLocality:
     TWO = (
-        lambda spec, *docs: cluster("c1", service(labels=GLOBAL, spec=spec), BOUND, waypoint(), pods(1), *docs, region="r1", zone="z1"),
+        lambda spec, *docs: cluster(
+            "c1", service(labels=GLOBAL, spec=spec), BOUND, waypoint(), pods(1), *docs, region="r1", zone="z1"
+        ),
         cluster("c2", STUB, pods(2), region="r1", zone="z1"),
     )
 

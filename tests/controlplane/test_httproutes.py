@@ -1,5 +1,5 @@
-"""HTTPRoutes as istiod converts them. Expected values: istio pilot/pkg/config/kube/gateway/conversion.go:230,977-1051 and
-its mesh test data; Gateway API, HTTPRouteRule."""
+"""HTTPRoutes as istiod converts them. Expected values: istio pilot/pkg/config/kube/gateway/conversion.go:230,977-1051
+and its mesh test data; Gateway API, HTTPRouteRule."""
 
 from fractions import Fraction
 from typing import Any

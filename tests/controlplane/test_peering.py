@@ -1,5 +1,5 @@
-"""Solo's view of other clusters. Expected values: Solo docs (multicluster multi-apps, failover, Argo Rollouts guide) and
-the public solo workshops 006, 015, 016."""
+"""Solo's view of other clusters. Expected values: Solo docs (multicluster multi-apps, failover, Argo Rollouts guide)
+and the public solo workshops 006, 015, 016."""
 
 import pytest
 from made_meshes import (
@@ -206,10 +206,10 @@ class TestWeight:
     def weights(self, **assume: str) -> list[tuple[str, int, int]]:
         bound = (namespace("istio.io/use-waypoint: waypoint"), waypoint())
         spread = "solo.io/service-scope: global"
-        any_ = service(labels=spread).replace("metadata: {", "metadata: {annotations: {networking.istio.io/traffic-distribution: Any}, ")
-        made = plane(
-            solo("c1", any_, pods(2), *bound), solo("c2", service(labels=spread), pods(3)), assume=assume
+        any_ = service(labels=spread).replace(
+            "metadata: {", "metadata: {annotations: {networking.istio.io/traffic-distribution: Any}, "
         )
+        made = plane(solo("c1", any_, pods(2), *bound), solo("c2", service(labels=spread), pods(3)), assume=assume)
         return hosts(envoy_cluster(made, WAYPOINT, EVERYWHERE, EVERYWHERE))
 
     def test_a_network_is_as_heavy_as_another_by_default(self) -> None:

@@ -256,9 +256,12 @@ TCP = tuple(d.replace("name: http", "name: tcp") for d in BASE)
 
 
 def tcp_route(name: str, created: str = "", kind: str = "TCPRoute", hostnames: str = "[]") -> str:
-    return http_route(name, created).replace("HTTPRoute", kind).replace(
-        "  - matches: [{path: {type: PathPrefix, value: /}}]\n    backendRefs", "  - backendRefs"
-    ).replace("spec:\n", f"spec:\n  hostnames: {hostnames}\n")
+    return (
+        http_route(name, created)
+        .replace("HTTPRoute", kind)
+        .replace("  - matches: [{path: {type: PathPrefix, value: /}}]\n    backendRefs", "  - backendRefs")
+        .replace("spec:\n", f"spec:\n  hostnames: {hostnames}\n")
+    )
 
 
 class TestTcp:

@@ -103,9 +103,7 @@ class TestScope:
         assert endpoints(made, "c1") == {"orders-0": 1, "flat-0": 1}
         assert [m.cluster for m in known(made, "c1").l7_members] == ["c1"]
 
-    @pytest.mark.parametrize(
-        ("label", "team", "shared"), [("yes", "a", True), ("yes", "b", False), ("no", "a", False)]
-    )
+    @pytest.mark.parametrize(("label", "team", "shared"), [("yes", "a", True), ("yes", "b", False), ("no", "a", False)])
     def test_both_selectors_must_match_where_both_are_set(self, label: str, team: str, shared: bool) -> None:
         config = mesh_config("""
 serviceScopeConfigs:

@@ -106,7 +106,7 @@ def test_renaming_clusters_changes_only_their_names(mesh: RandomMesh) -> None:
 
 def renamed(text: str, new: dict[str, str]) -> str:
     """A name, a call's `from` or `to`, or a pod's path, with its cluster renamed."""
-    kind, colon, rest = text.partition(":")
+    kind, _, rest = text.partition(":")
     if kind in {"ingress", "pod"}:
         return f"{kind}:{renamed(rest, new)}"
     cluster, slash, path = text.partition("/")

@@ -67,7 +67,7 @@ class Result:
     deciders: frozenset[str | None]
 
 
-class Silent(Exception):  # noqa: N818 - it is no error
+class Silent(Exception):
     """The sources do not say: no claim is made about this call."""
 
 

@@ -1,31 +1,18 @@
-"""Sessions over the repository's scenarios, with entries added in Python."""
+"""Makes `conftest_simulation` importable in every import mode, and its sessions a fixture."""
 
+import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from meshsim.model.evidence import Source
-from meshsim.scenario.scenario import Entry, Propagation
-from meshsim.session import Session, load
+from meshsim.session import Session
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-Entries = list[tuple[float, str, dict[str, Any]]]
-
-
-def session_of(
-    name: str, entries: Entries = (), *, keep: bool = True, propagation: Propagation | None = None  # type: ignore[assignment]
-) -> Session:
-    """A scenario with entries (at, verb, arguments) after (or, without `keep`, in place of) its own."""
-    found = load(SCENARIOS / name / "scenario.yaml")
-    more = tuple(Entry(verb=verb, args=args, at=at, source=Source("test")) for at, verb, args in entries)
-    timeline = (*found.scenario.timeline, *more) if keep else more
-    lags = propagation or found.scenario.propagation
-    return Session(replace(found.scenario, timeline=timeline, propagation=lags, expect=()), found.mesh)
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
 def scenario() -> Callable[..., Session]:
+    from conftest_simulation import session_of
+
     return session_of

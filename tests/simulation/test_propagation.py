@@ -30,11 +30,11 @@ def test_a_proxys_lag_wins_over_its_clusters_over_the_familys_over_the_default()
 
 
 def test_late_routes_keep_the_old_weights_for_their_lag(scenario: MakeSession) -> None:
+    """After the promotion both Services select the new pods: then the late 50/50 makes no difference."""
     session = scenario("guide-gateway-api", propagation=Propagation(families={"routes": (5.0, 5.0)}))
     found = session.timeline(frm=CURL)
-    starts = [span.start for span in found.lanes[0].spans if not span.stale]
-    assert 135.0 in starts
-    assert 245.0 in starts
+    assert [span.start for span in found.lanes[0].spans if not span.stale] == [0.0, 135.0, 240.0]
+    assert [(span.start, span.end) for span in found.lanes[0].spans if span.stale] == [(130.0, 135.0)]
 
 
 def test_weights_before_endpoints_send_everything_to_the_old_pods(scenario: MakeSession) -> None:

@@ -61,7 +61,7 @@ def test_every_micro_step_of_the_guides_rollout(scenario: MakeSession, row: tupl
 
 
 def test_a_sync_that_is_not_there_is_refused_with_those_that_are(scenario: MakeSession) -> None:
-    with pytest.raises(UsageError, match="60s has 3 syncs"):
+    with pytest.raises(UsageError, match=r"60s has \d syncs"):
         upgraded(scenario("guide-gateway-api")).situation("60s#9")
 
 
@@ -134,9 +134,9 @@ def test_a_watched_object_is_repaired_at_once(scenario: MakeSession) -> None:
 
 def test_a_cluster_that_is_down_has_no_controller(scenario: MakeSession) -> None:
     entries = [(100.0, "fail", {"target": "cluster:cluster1"}), (300.0, "recover", {"target": "cluster:cluster1"})]
-    session = scenario("guide-gateway-api", entries)
+    session = scenario("guide-gateway-api", [*entries, (310.0, "promote", {"rollout": NAME})])
     assert shown(session.situation(250.0).deployed.states[R]).step == "0/3"
-    assert shown(session.situation(300.0).deployed.states[R]).step != "0/3"
+    assert shown(session.situation(310.0).deployed.states[R]).step == "1/3"
 
 
 def test_a_deleted_rollout_takes_its_pods_along_and_a_new_one_starts_over(scenario: MakeSession) -> None:

@@ -85,6 +85,8 @@ class Process:
         self.folder = folder
         self.admin = Admin(socket)
         self._told: dict[Path, str] = {}
+        self._watched: frozenset[Path] = frozenset()
+        """Files of what Envoy holds now: it does not hear of a file whose cluster or listener is gone."""
         self._version = 0
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -124,14 +126,14 @@ class Process:
 
         In this order no route names a cluster that is not there yet (measured with Envoy 1.39.3).
         """
-        before = dict(self._told)
         changed = False
         for kinds in (("eds",), ("cds",), ("rds", "lds")):
             counts = {kind: self._counts(kind) for kind in kinds}
-            moved = {kind: self._write(kind, resources, before) for kind in kinds}
+            moved = {kind: self._write(kind, resources) for kind in kinds}
             changed = changed or any(moved.values())
             for kind, number in moved.items():
                 self._await(kind, counts[kind], number)
+        self._watched = self._all_files(resources)
         if changed:
             self._until(lambda: not any(self.admin.counters(UNSETTLED).values()), "settles")
         return changed
@@ -176,16 +178,20 @@ class Process:
 
     def _write_all(self, resources: Resources) -> None:
         for kind in ("eds", "cds", "rds", "lds"):
-            self._write(kind, resources, {})
+            self._write(kind, resources)
+        self._watched = self._all_files(resources)
 
-    def _write(self, kind: str, resources: Resources, before: Mapping[Path, str]) -> int:
-        """Write the files of one kind that changed; returns how many of them Envoy already watched."""
+    def _all_files(self, resources: Resources) -> frozenset[Path]:
+        return frozenset(path for kind in TYPES for path, _ in self._files(kind, resources))
+
+    def _write(self, kind: str, resources: Resources) -> int:
+        """Write the files of one kind that changed; returns how many of them Envoy watches."""
         watched = 0
         for path, messages in self._files(kind, resources):
             text = json.dumps(messages, sort_keys=True)
             if self._told.get(path) == text:
                 continue
-            watched += path in before
+            watched += path in self._watched
             self._told[path] = text
             self._version += 1
             listed = [{"@type": f"type.googleapis.com/envoy.{TYPES[kind]}", **message} for message in messages]

@@ -1,0 +1,139 @@
+"""A stateful machine of commands and faults: no impossible state, every run ends, and the timeline agrees with the
+static answer at every instant."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from conftest_simulation import SCENARIOS
+from hypothesis import HealthCheck, assume, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from meshsim.model.errors import InputError, UsageError
+from meshsim.model.evidence import Source
+from meshsim.rollouts.spec import canary_weight, stable_weight, weights_of
+from meshsim.scenario.scenario import Entry
+from meshsim.session import Session, load
+from meshsim.simulation.timeline import record
+
+NAME = "cluster1/default/helloworld"
+TARGETS = (
+    NAME,
+    "waypoint:cluster1/default/waypoint",
+    "eastwest:cluster1",
+    "link:cluster2/cluster1",
+    "cluster:cluster1",
+    "cluster2/default/curl",
+)
+LOADED = {name: load(SCENARIOS / name / "scenario.yaml") for name in ("guide-gateway-api", "guide-virtualservice")}
+
+
+class Operator(RuleBasedStateMachine):
+    """Somebody who does anything at any time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[Entry] = []
+        self.now = 0.0
+        self.base = LOADED["guide-gateway-api"]
+
+    @initialize(name=st.sampled_from(sorted(LOADED)), version=st.sampled_from(["1.8", "1.9", "1.10"]))
+    def begin(self, name: str, version: str) -> None:
+        base = LOADED[name]
+        clusters = [replace(cluster, argo=(version, "0.15")) for cluster in base.mesh.clusters.values()]
+        self.base = Session(base.scenario, base.mesh.fork(*clusters))
+
+    def act(self, verb: str, **args: Any) -> None:
+        entry = Entry(verb=verb, args=args, at=self.now, source=Source("test"))
+        session = Session(replace(self.base.scenario, timeline=(*self.entries, entry), expect=()), self.base.mesh)
+        try:
+            record(session.mesh, session.scenario.timeline, session.scenario.timing, "auto", self.now)
+        except (InputError, UsageError) as refused:
+            assert str(refused)
+            return
+        self.entries.append(entry)
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 10.0, 35.0, 700.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(image=st.sampled_from(["v1:1.0", "v2:1.0", "v3:1.0"]))
+    def set_image(self, image: str) -> None:
+        self.act("set-image", rollout=NAME, container="helloworld", image=f"docker.io/istio/examples-helloworld-{image}")
+
+    @rule(verb=st.sampled_from(["promote", "abort", "retry", "pause", "resume", "undo"]))
+    def command(self, verb: str) -> None:
+        self.act(verb, rollout=NAME)
+
+    @rule()
+    def promote_full(self) -> None:
+        self.act("promote", rollout=NAME, full=True)
+
+    @rule(replicas=st.integers(0, 4))
+    def scale(self, replicas: int) -> None:
+        self.act("scale", rollout=NAME, replicas=replicas)
+
+    @rule(verb=st.sampled_from(["fail", "recover"]), place=st.sampled_from(TARGETS))
+    def fault(self, verb: str, place: str) -> None:
+        self.act(verb, target=place)
+
+    @rule()
+    def gitops(self) -> None:
+        self.act("gitops-sync", cluster="cluster1")
+
+    @rule(weight=st.sampled_from([0, 100]))
+    def drain(self, weight: int) -> None:
+        self.act("drain", target="eastwest:cluster1", weight=weight)
+
+    def session(self) -> Session:
+        return Session(replace(self.base.scenario, timeline=tuple(self.entries), expect=()), self.base.mesh)
+
+    @invariant()
+    def nothing_impossible(self) -> None:
+        found = self.session()
+        history = record(found.mesh, found.scenario.timeline, found.scenario.timing, "auto", self.now)
+        for frame in history.frames:
+            for _, state in frame.states:
+                weights = weights_of(state.status)
+                if weights is not None:
+                    assert 0 <= canary_weight(weights) <= 100
+                    assert canary_weight(weights) + stable_weight(weights) == 100
+                for sets in state.sets:
+                    assert 0 <= sets.available <= sets.created
+                    assert sets.created == sum(pod.stopped_at is None for pod in sets.pods)
+                assert len({sets.hash for sets in state.sets}) == len(state.sets)
+                assert int(state.status.get("currentStepIndex") or 0) <= 3
+                assert not any("did not settle" in note for note in state.notes)
+        assert [f.t for f in history.frames] == sorted(f.t for f in history.frames)
+
+    @precondition(lambda self: bool(self.entries))
+    @rule()
+    def timeline_equals_static_answer(self) -> None:
+        session = self.session()
+        found = session.timeline(frm="cluster2/default/curl", until=self.now)
+        moments = sorted({0.0, self.now, *(span.start for lane in found.lanes for span in lane.spans)})
+        for t in moments[-3:]:
+            rows = [row for _, rows in self.session().rows(t) for row in rows if row.frm == "cluster2/default/curl"]
+            lanes = [lane for lane in found.lanes if (span := lane.at(t)) and (span.end is None or span.end > t)]
+            assert len(rows) == len(lanes)
+            for row in rows:
+                lane = next(x for x in lanes if (x.to, x.path, x.rollout) == (row.to, row.path, row.rollout))
+                span = lane.at(t)
+                assert span is not None
+                assert (span.row.verdict, span.row.effective, span.row.desired) == (
+                    row.verdict, row.effective, row.desired,
+                )
+
+    def teardown(self) -> None:
+        """Left alone it comes to rest."""
+        assume(self.entries)
+        found = self.session()
+        history = record(found.mesh, found.scenario.timeline, found.scenario.timing, "auto", None)
+        assert history.pending is None or any(target.startswith("cluster:") for target in history.deployed().mesh.down)
+
+
+Operator.TestCase.settings = settings(
+    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestOperator = pytest.mark.filterwarnings("ignore")(Operator.TestCase)
