@@ -23,7 +23,7 @@ from meshsim.rollouts import (
     state_of,
 )
 from meshsim.rollouts.shape import wrong_shapes
-from meshsim.rollouts.spec import HASH_LABEL, REVISION, steps_of
+from meshsim.rollouts.spec import HASH_LABEL, REVISION, canary, steps_of
 
 RolloutId = tuple[str, str, str]
 """(cluster, namespace, name)."""
@@ -237,6 +237,15 @@ def _owned(manifest: Manifest, state: State) -> bool:
     )
 
 
+def _role_metadata(state: State, found: ReplicaSet) -> Mapping[str, Any]:
+    """Labels and annotations that pods carry for their role (argo-rollouts rollout/ephemeralmetadata.go)."""
+    if found.hash == state.status.get("stableRS"):
+        return canary(state.rollout).get("stableMetadata") or {}
+    if found.hash == state.status.get("currentPodHash"):
+        return canary(state.rollout).get("canaryMetadata") or {}
+    return {}
+
+
 def _replica_set(cluster: Cluster, state: State, found: ReplicaSet) -> Manifest:
     """A ReplicaSet as an object, with its pods' readiness in its status."""
     before = cluster.get("ReplicaSet", state.namespace, found.name)
@@ -245,7 +254,9 @@ def _replica_set(cluster: Cluster, state: State, found: ReplicaSet) -> Manifest:
         template = before.get("spec", "template", default={})
     template = dict(template if template is not None else state.template)
     metadata = dict(template.get("metadata") or {})
-    metadata["labels"] = {**(metadata.get("labels") or {}), HASH_LABEL: found.hash}
+    role = _role_metadata(state, found)
+    metadata["labels"] = {**(metadata.get("labels") or {}), **(role.get("labels") or {}), HASH_LABEL: found.hash}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **(role.get("annotations") or {})}
     data: dict[str, Any] = {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",

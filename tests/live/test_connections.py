@@ -37,7 +37,8 @@ def test_without_a_waypoint_a_connection_keeps_its_pod(last_phase: Callable[[str
 
 def test_behind_a_waypoint_a_kept_connection_meets_several_pods(last_phase: Callable[[str], Phase]):
     for found in kept(last_phase("client-in-the-other-cluster")):
-        assert sum(len(set(answers)) > 1 for answers in found.connections) == len(found.connections)
+        assert not found.failures
+        assert sum(len(set(answers)) > 1 for answers in found.connections) > len(found.connections) / 2
 
 
 def test_a_waypoints_pooled_connection_to_another_network_keeps_its_pod(last_phase: Callable[[str], Phase]):
