@@ -19,7 +19,9 @@ from meshsim.simulation.traffic_timeline import Interval, arrivals, intervals
 SIXTEEN = Leaves(tuple(range(1, 17)))
 """Sixteen leaves of a denominator (136) that no power of two divides: fifteen boundaries need refinement."""
 MANY = 10_000_000
-ROUTES = [("scenario", f"cluster1/default/client-{i}", "helloworld.default.mesh.internal:5000", "/") for i in range(2000)]
+ROUTES = [
+    ("scenario", f"cluster1/default/client-{i}", "helloworld.default.mesh.internal:5000", "/") for i in range(2000)
+]
 EVENTS = 57
 SECONDS = 580
 REQUESTS = 100_000
@@ -74,7 +76,14 @@ def test_a_stream_per_route_against_a_seed_sequence(benchmark: Any) -> None:
         for i in range(len(ROUTES)):
             np.random.default_rng(np.random.SeedSequence(1, spawn_key=(i,)))
 
-    report(benchmark, "T4", "a stream per route / default_rng(SeedSequence(spawn_key))", ratio(ours, theirs, 15), "≤ 0.25", ours)
+    report(
+        benchmark,
+        "T4",
+        "a stream per route / default_rng(SeedSequence(spawn_key))",
+        ratio(ours, theirs, 15),
+        "≤ 0.25",
+        ours,
+    )
 
 
 def _piece(place: int) -> bytes:
@@ -87,7 +96,9 @@ def test_workers_order_and_chunks_do_not_show(benchmark: Any) -> None:
         pieces = list(pool.map(_piece, reversed(range(16))))
     same = b"".join(reversed(pieces)) == whole
     assert same
-    report(benchmark, "T5", "1e6 labels: 1 worker, 2 workers backwards, 16 chunks", "identical", "identical", lambda: None)
+    report(
+        benchmark, "T5", "1e6 labels: 1 worker, 2 workers backwards, 16 chunks", "identical", "identical", lambda: None
+    )
 
 
 def timeline() -> tuple[Interval, ...]:
@@ -112,7 +123,9 @@ def heap_loop() -> object:
     """An event loop as one writes it: a heap of (time, number, what), an event per request."""
     parts, rate = timeline(), REQUESTS / SECONDS
     rng, numbers = random.Random(1), count()
-    events: list[tuple[float, int, str, int]] = [(float(p.start), next(numbers), "control", i) for i, p in enumerate(parts)]
+    events: list[tuple[float, int, str, int]] = [
+        (float(p.start), next(numbers), "control", i) for i, p in enumerate(parts)
+    ]
     heapq.heapify(events)
     heapq.heappush(events, (rng.expovariate(rate), next(numbers), "request", 0))
     seen: dict[tuple[int, int], int] = {}
@@ -163,7 +176,14 @@ def simpy_processes() -> object:
 def test_traffic_over_a_timeline_against_a_heap(benchmark: Any) -> None:
     ours = ours_over_time()
     found = ratio(ours, heap_loop, 7)
-    report(benchmark, "T6", "57 control events, 1e5 requests / a heapq event per request", f"1/{1 / found:.0f}", "≤ 1/100", ours)
+    report(
+        benchmark,
+        "T6",
+        "57 control events, 1e5 requests / a heapq event per request",
+        f"1/{1 / found:.0f}",
+        "≤ 1/100",
+        ours,
+    )
 
 
 def test_traffic_over_a_timeline_against_simpy(benchmark: Any) -> None:

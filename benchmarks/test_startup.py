@@ -20,7 +20,11 @@ def child(code: str) -> float:
     """CPU seconds of a fresh interpreter."""
     before = os.times()
     subprocess.run(
-        [sys.executable, "-c", code, str(SCENARIO)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-c", code, str(SCENARIO)],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
@@ -35,7 +39,9 @@ def medians(*codes: str) -> list[float]:
 
 def test_a_run_against_importing_yaml_and_pydantic(benchmark: Any) -> None:
     ours, anchor = medians(RUN, "import yaml; from pydantic import BaseModel")
-    report(benchmark, "T12", "meshsim run -o json / import yaml and pydantic", ours / anchor, "≤ 2.5", lambda: child(RUN))
+    report(
+        benchmark, "T12", "meshsim run -o json / import yaml and pydantic", ours / anchor, "≤ 2.5", lambda: child(RUN)
+    )
 
 
 def test_a_run_against_a_bare_interpreter(benchmark: Any) -> None:
@@ -45,7 +51,11 @@ def test_a_run_against_a_bare_interpreter(benchmark: Any) -> None:
 
 def test_a_run_loads_nothing_heavy(benchmark: Any) -> None:
     code = f"{RUN}; print(*[m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
-    found = subprocess.run([sys.executable, "-c", code, str(SCENARIO)], cwd=ROOT, check=True, capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(SCENARIO)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     loaded = found.stderr.split()
     assert not loaded
-    report(benchmark, "T14", f"of {', '.join(HEAVY)}, loaded by a run", ", ".join(loaded) or "none", "none", lambda: None)
+    report(
+        benchmark, "T14", f"of {', '.join(HEAVY)}, loaded by a run", ", ".join(loaded) or "none", "none", lambda: None
+    )

@@ -30,11 +30,13 @@ def objects(name: str) -> list[dict[str, Any]]:
     """A service with its Rollout, its route and the two Services that it manages."""
     metadata = {"name": name, "namespace": "default"}
     ports = [{"name": "http", "port": 80}]
+    selecting = {"selector": {"app": name}, "ports": ports}
     services = [
-        {"apiVersion": "v1", "kind": "Service", "metadata": {**metadata, "name": service}, "spec": {"selector": {"app": name}, "ports": ports}}
+        {"apiVersion": "v1", "kind": "Service", "metadata": {**metadata, "name": service}, "spec": selecting}
         for service in (name, f"{name}-stable", f"{name}-canary")
     ]
-    refs = [{"name": f"{name}-{role}", "port": 80, "weight": weight} for role, weight in (("stable", 100), ("canary", 0))]
+    split = (("stable", 100), ("canary", 0))
+    refs = [{"name": f"{name}-{role}", "port": 80, "weight": weight} for role, weight in split]
     parents = [{"group": "", "kind": "Service", "name": name, "port": 80}]
     route = {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -107,7 +109,7 @@ def per_request() -> float:
 def test_a_week_of_rollouts_costs_as_much_as_a_few_requests_per_control_event() -> None:
     found = mesh(SERVICES)
     took, history = cost(lambda: record(found, entries(SERVICES, DAYS), Timing(), "auto", None))
-    done = [state for state in history.deployed().states.values()]
+    done = list(history.deployed().states.values())
     assert {state.status["phase"] for state in done} == {"Healthy"}
     assert {len({s.labels[HASH_LABEL] for s in state.sets if s.replicas}) for state in done} == {1}
     events = len(history.frames)
@@ -119,9 +121,12 @@ def test_a_week_of_rollouts_costs_as_much_as_a_few_requests_per_control_event() 
 def test_cost_grows_with_control_events() -> None:
     """Twice the rollouts, about twice the cost: at most 2.6 times."""
     found = mesh(20)
-    one, two = (
-        statistics.median(cost(lambda days=days: record(found, entries(20, days), Timing(), "auto", None))[0] for _ in range(3))
-        for days in (2, 4)
-    )
+
+    def took(days: int) -> float:
+        return statistics.median(
+            cost(lambda: record(found, entries(20, days), Timing(), "auto", None))[0] for _ in range(3)
+        )
+
+    one, two = took(2), took(4)
     print(f"\n4 days cost {two / one:.2f} times as much as 2")
     assert two / one <= 2.6

@@ -13,7 +13,10 @@ Envoy
     `priority_load([(healthy, total), …], panic=0)` and `priorities(endpoints, setting, proxy_locality)`.
 Argo Rollouts
     what `meshsim.rollouts` offers under the same name: `template_hash`, `desired_counts`, `weight_at`,
-    `services_at`, `at_desired`, `write_httproute`, `write_virtualservice`, `write_destinationrule`.
+    `services_at`, `at_desired`, `write_httproute`, `write_virtualservice`, `write_destinationrule`;
+    and the controller's formulas one by one (`meshsim.rollouts.formulas`): `current_set_weight`,
+    `desired_canary_weight`, `canary_target`, `replicas_at_weight`, `approximate_counts`, `abort_weight`,
+    `stable_ready`, `phase`, `fenceposts`, `pause_seconds`, `step_hash`, and `sync`, one whole reconcile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,17 +64,35 @@ _ROLLOUTS = frozenset(
         "write_virtualservice",
     }
 )
+_FORMULAS = frozenset(
+    {
+        "abort_weight",
+        "approximate_counts",
+        "canary_target",
+        "current_set_weight",
+        "desired_canary_weight",
+        "fenceposts",
+        "pause_seconds",
+        "phase",
+        "replicas_at_weight",
+        "stable_ready",
+        "step_hash",
+        "sync",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROLLOUTS:
         return getattr(import_module("meshsim.rollouts"), name)
+    if name in _FORMULAS:
+        return getattr(import_module("meshsim.rollouts.formulas"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_ROLLOUTS})
+    return sorted({*__all__, *_ROLLOUTS, *_FORMULAS})
 
 
 def ztunnel_tables(mapping: Mapping[str, Any], network: str | None = None) -> ZtunnelTables:

@@ -23,7 +23,7 @@ from meshsim.simulation.propagation import has_lags
 from meshsim.simulation.timeline import micro, record
 
 if TYPE_CHECKING:
-    from meshsim.analysis.intervals import Timeline
+    from meshsim.model.timeline import Timeline
 
 
 def load(

@@ -62,6 +62,7 @@ class Fingerprints:
     def _object(self, data: Mapping[str, Any]) -> int:
         known = self._objects.get(id(data))
         if known is None:
-            bare = {key: value for key, value in data.items() if key != "status"} if data.get("kind") == "Rollout" else data
+            own = data.get("kind") == "Rollout"
+            bare = {key: value for key, value in data.items() if key != "status"} if own else data
             known = self._objects[id(data)] = (data, hash(json.dumps(bare, sort_keys=True, default=str)))
         return known[1]

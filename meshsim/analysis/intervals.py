@@ -1,4 +1,4 @@
-"""Intervals of constant routing: a Mesh is compiled once for each distinct routing, and resolved only when it changes."""
+"""Intervals of constant routing: each distinct routing is compiled and resolved once, and only when it changes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -70,7 +70,9 @@ def timeline(
         end=max(history.now, max((f.t for f in history.frames), default=0.0)),
         rests=history.pending is None,
         happened=tuple(
-            Happened(t=f.t, n=f.n, kind=f.kind, subject=f.subject, what=f.what) for f in history.frames if f.kind != START
+            Happened(t=f.t, n=f.n, kind=f.kind, subject=f.subject, what=f.what)
+            for f in history.frames
+            if f.kind != START
         ),
         showings=tuple(_showings(history)),
         lanes=made,

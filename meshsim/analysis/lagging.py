@@ -120,7 +120,7 @@ class _Knowledge:
         self._tick = tick
         self.asked: dict[Variable, Sequence[int]] = {}
 
-    def chooser(self, choice: Mapping[Variable, int], *, oldest: bool) -> "Callable[[str, str], tuple[int, int]]":
+    def chooser(self, choice: Mapping[Variable, int], *, oldest: bool) -> Callable[[str, str], tuple[int, int]]:
         """(owner, family) → (which Mesh its own cluster is known as, which one its peers are)."""
         snapshots, lags = self._lagging.snapshots, self._lagging._lags
 
@@ -128,7 +128,7 @@ class _Knowledge:
             cluster = owner.partition(":")[2].split("/")[0]
             own = lag_of(lags, owner, family)
             more = lag_of(lags, cluster, PEERING)
-            late = (own[0] + more[0], own[1] + more[1])
+            late = own[0] + more[0], own[1] + more[1]
             here = snapshots.candidates(self._tick, own, family, cluster, peers=False)
             there = snapshots.candidates(self._tick, late, family, cluster, peers=True)
             return (
@@ -138,7 +138,9 @@ class _Knowledge:
 
         return choose
 
-    def _one(self, variable: Variable, candidates: Sequence[int], choice: Mapping[Variable, int], *, oldest: bool) -> int:
+    def _one(
+        self, variable: Variable, candidates: Sequence[int], choice: Mapping[Variable, int], *, oldest: bool
+    ) -> int:
         if len(candidates) > 1:
             self.asked[variable] = candidates
         if oldest:

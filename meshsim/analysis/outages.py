@@ -1,6 +1,7 @@
 """Connections to proxies that a fault keeps from answering: whoever still sends there gets nothing back."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
@@ -14,14 +15,14 @@ DEAD: Final = rule(
 )
 
 
-def cut(down: Set[str]) -> Callable[[Trace], Trace]:
+def cut(down: AbstractSet[str]) -> Callable[[Trace], Trace]:
     """Traces with every way that leads through a dead east-west gateway or cluster as a failure."""
     if not any(target.partition(":")[0] in {"eastwest", "cluster"} for target in down):
         return lambda trace: trace
     return lambda trace: Trace(roots=tuple(_step(step, down) for step in trace.roots))
 
 
-def _step(step: Step, down: Set[str]) -> Step:
+def _step(step: Step, down: AbstractSet[str]) -> Step:
     if _dead(step.hop, down):
         message = f"{step.hop} does not answer"
         outcome = Failed(code="reset", flag="ConnectionFailed", where=step.hop, message=message)
@@ -30,6 +31,6 @@ def _step(step: Step, down: Set[str]) -> Step:
     return replace(step, children=tuple(_step(child, down) for child in step.children)) if step.children else step
 
 
-def _dead(hop: str, down: Set[str]) -> bool:
+def _dead(hop: str, down: AbstractSet[str]) -> bool:
     kind, _, place = hop.partition(":")
     return kind == "eastwest" and bool(down & {hop, f"cluster:{place}"})

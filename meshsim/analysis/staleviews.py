@@ -137,14 +137,10 @@ class StalePlane:
                         made[name] = replace(policy, endpoints=hosts.endpoints, empty_reason=hosts.empty_reason)
             return chain
 
-        return replace(
-            found, chains=Lazy(tuple(found.chains), make), clusters=made, missing_cluster_status=missing
-        )
+        return replace(found, chains=Lazy(tuple(found.chains), make), clusters=made, missing_cluster_status=missing)
 
 
-def _cluster(
-    plane: ControlPlane, ident: str, locality: Locality, address: str, name: str
-) -> EnvoyCluster | None:
+def _cluster(plane: ControlPlane, ident: str, locality: Locality, address: str, name: str) -> EnvoyCluster | None:
     """A cluster of an Envoy by name, as one compile has it; made where no route of that moment names it."""
     proxy = plane.proxy(ident, locality)
     if proxy is None:

@@ -43,7 +43,8 @@ def _window(kind: str, index: int, run: Sequence[Span]) -> Iterator[Window]:
         codes = sorted({f"{e.code} {e.flag}".strip() for span in run for e in span.row.errors})
         sentence = f"up to {percent(share)} of requests fail ({', '.join(codes)})"
     else:
-        assert row.desired is not None and row.effective is not None
+        assert row.desired is not None
+        assert row.effective is not None
         sentence = f"canary {percent(row.effective.canary)} where {percent(row.desired['canary'])} is wanted"
         if row.effective.other:
             sentence += f", {percent(row.effective.other)} still from a revision that is neither"

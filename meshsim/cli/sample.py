@@ -15,6 +15,7 @@ from meshsim.model.errors import InputError, UsageError
 if TYPE_CHECKING:
     from meshsim.analysis.sampling import Sample
     from meshsim.report.sample import Moments
+    from meshsim.session import Session
     from meshsim.simulation.units import Client
 
 EXAMPLES: Final = """\
@@ -24,6 +25,7 @@ examples:
   meshsim sample --at weight:25 --connection keep-alive --concurrency 10
   meshsim sample -n 1000000 -o json | jq '.moments[0].samples[].versions'
   meshsim sample -n 10000 --figure shares.svg
+  meshsim sample --over-time --figure rollout.svg      a loop that runs through the timeline
 """
 KINDS: Final = ("version", "pod", "cluster")
 MOST: Final = 10**18
@@ -59,6 +61,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sessions", type=_number, metavar="J", help="cookie jars: each keeps the backend that it met first"
     )
+    group.add_argument(
+        "--over-time", action="store_true", help="through the timeline at the scenario's traffic.rate (else 1/s)"
+    )
     add_clusters(parser)
     add_moment(parser)
     group = parser.add_argument_group("output")
@@ -77,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
     at = at_of(options)
     _check_figure(options.figure)
     session, heading = load(options, options.scenario)
+    if options.over_time:
+        return _over_time(session, options)
     requests = session.scenario.sampling.requests if options.requests is None else options.requests
     if options.output == "npy" and requests > MOST_LABELS:
         msg = f"{requests:,} labels do not fit"
@@ -107,6 +114,32 @@ def run(options: argparse.Namespace) -> int:
             emit(printed.table(found, tuple(dict.fromkeys(options.by)) if options.by else KINDS))
     if options.figure is not None:
         _figure([one for _, samples in found for one in samples], options.figure, session.scenario.traffic.rate)
+    return 0
+
+
+def _over_time(session: "Session", options: argparse.Namespace) -> int:
+    """A loop that runs through the whole timeline: a table of its intervals, and the figure."""
+    from fractions import Fraction
+
+    from meshsim.analysis.intervals import timeline
+    from meshsim.analysis.sampling_time import over_time
+    from meshsim.report import sample as printed
+
+    if options.output != "table" or options.at is not None:
+        msg = "--over-time goes with the table and --figure, and without --at"
+        raise UsageError(msg, hint="leave out -o and --at")
+    rate = Fraction(session.scenario.traffic.rate or 1)
+    seed = session.scenario.sampling.seed if options.seed is None else options.seed
+    lanes = over_time(timeline(session, mode=mode_of(options)), rate=rate, seed=seed, frm=options.frm)
+    emit(printed.over_time(lanes))
+    if options.figure is not None:
+        from meshsim.report.sample_figure import draw_over_time
+
+        try:
+            draw_over_time(lanes, options.figure)
+        except OSError as error:
+            msg = f"--figure {options.figure}: {error.strerror or error}"
+            raise InputError(msg) from None
     return 0
 
 

@@ -34,8 +34,10 @@ PATIENCE: Final = 0.5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("scenario", nargs="?", help="a scenario file, or a directory that has one (default: ./scenario.yaml)")
-    parser.add_argument("--from", dest="frm", metavar="F", help="only this client: cluster/namespace/workload, a suffix, or a cluster")
+    parser.add_argument("scenario", nargs="?", help="a scenario file, or its directory (default: ./scenario.yaml)")
+    parser.add_argument(
+        "--from", dest="frm", metavar="F", help="only this client: cluster/namespace/workload, a suffix, or a cluster"
+    )
     parser.add_argument("--to", metavar="HOST", help="only calls to this host, or host:port")
     parser.add_argument("--until", metavar="T", help="stop here (default: when nothing is pending any more)")
     parser.add_argument(
@@ -46,9 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_clusters(parser)
     add_moment(parser)
     group = parser.add_argument_group("output")
-    group.add_argument(
-        "-o", "--output", choices=("table", "json", "yaml", "markdown", *FIGURES), default="table", help="default: table"
-    )
+    formats = ("table", "json", "yaml", "markdown", *FIGURES)
+    group.add_argument("-o", "--output", choices=formats, default="table", help="default: table")
     group.add_argument("--no-color", action="store_true", help="no colours")
     group.add_argument("--width", type=int, metavar="N", help="columns (default: the terminal's; unlimited in a pipe)")
 
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the timeline."""
     at = at_of(options)
     if isinstance(at, str) and ":" in at:
-        raise UsageError(f"--at {at}: a timeline has no probes", hint="write 60s, or 60s#3 for one sync of an instant")
+        msg = f"--at {at}: a timeline has no probes"
+        raise UsageError(msg, hint="write 60s, or 60s#3 for one sync of an instant")
     session, heading = load(options, options.scenario)
     from meshsim.simulation.timeline import micro
 
@@ -109,7 +111,8 @@ def _seconds(text: str | None) -> float | None:
 
     found = moment(text)
     if isinstance(found, str):
-        raise UsageError(f"--until {text!r} is no time", hint="write 240s, 4m or 240")
+        msg = f"--until {text!r} is no time"
+        raise UsageError(msg, hint="write 240s, 4m or 240")
     return found
 
 
@@ -119,7 +122,8 @@ def _with_delay(session: "Session", found: "Timeline", rollout: str, until: floa
     from meshsim.analysis.lagging import smallest_delay
 
     if rollout not in found.rollouts:
-        raise UsageError(f"there is no Rollout {rollout!r}", hint=f"Rollouts are {', '.join(found.rollouts) or 'none'}")
+        msg = f"there is no Rollout {rollout!r}"
+        raise UsageError(msg, hint=f"Rollouts are {', '.join(found.rollouts) or 'none'}")
     seconds = smallest_delay(session, rollout, until=until)
     if seconds is None:
         note = f"no scaleDownDelaySeconds of {rollout} keeps all clients from errors"

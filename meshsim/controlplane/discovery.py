@@ -191,8 +191,14 @@ def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Work
 
 
 def _workload_binding(registry: Registry, pod: Pod) -> Binding:
-    """A pod's own waypoint, for traffic that addresses it by IP."""
-    cluster = registry.cluster(pod.cluster)
+    """A pod's own waypoint, for traffic that addresses it by IP. Pods of one owner share their labels."""
+    key = (pod.cluster, pod.namespace, pod.owner.kind, pod.owner.name)
+    if pod.real or key not in registry.workload_bindings:
+        registry.workload_bindings[key] = _bound_pod(registry.cluster(pod.cluster), pod)
+    return registry.workload_bindings[key]
+
+
+def _bound_pod(cluster: Cluster, pod: Pod) -> Binding:
     labelled = Manifest.made(
         "v1", "Pod", pod.namespace, pod.name, {"metadata": {"labels": dict(pod.labels)}}, pod.evidence
     )

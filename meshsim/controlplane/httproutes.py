@@ -223,6 +223,8 @@ def _cluster(destination: Destination, clusters: Clusters) -> str:
     if destination.refused:
         return clusters.absent(f"UnknownService:{destination.refused}/{destination.backend}", 500)
     service = clusters.known.get(destination.host)
+    if service is not None and destination.host in service.also:
+        service = None  # a name that only a peer's takeover gives is no Service of this cluster
     port = service.port(destination.port) if service is not None and destination.port is not None else None
     if service is None or port is None:
         return clusters.absent(f"outbound|{destination.port or ''}||{destination.host}", 500)

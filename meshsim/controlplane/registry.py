@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import final
 
+from meshsim.controlplane.binding import Binding
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import Cluster, Mesh
@@ -28,6 +29,7 @@ class Registry:
         self.mesh = mesh
         self._pods: dict[str, tuple[Pod, ...]] = {}
         self._selected: dict[tuple[str, str, tuple[tuple[str, str], ...]], tuple[Pod, ...]] = {}
+        self.workload_bindings: dict[tuple[str, str, str, str], Binding] = {}
         self._captured: dict[str, tuple[str | None, tuple[Fact, ...]]] = {}
         self._places: dict[str, Mapping[str, tuple[Pod, ...]]] = {}
         self._labelled: dict[str, Mapping[tuple[str, str, str], tuple[Pod, ...]]] = {}

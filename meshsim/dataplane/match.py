@@ -18,7 +18,7 @@ from meshsim.tables.envoy import MatchType, RouteMatch, StringMatch
 FIRST_MATCH = rule(
     "envoy.first-matching-route",
     "Routes are tried in order and the first whose conditions all hold is taken.",
-    "Envoy route matching; istio.md §5.1",
+    "Envoy HTTP route matching",
 )
 
 

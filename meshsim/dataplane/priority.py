@@ -1,7 +1,7 @@
 """How Envoy spreads a cluster's traffic: priorities, health, panic, locality weights, endpoint weights.
 
 The control plane assigns the priorities; Envoy turns health into whole percents of load for each of them
-(load_balancer_impl.cc; measured in ENVOY-LAB §2.6) and draws a host inside the one picked.
+(load_balancer_impl.cc; measured with Envoy 1.39.3) and draws a host inside the one picked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,28 +20,28 @@ _WHOLE = 100
 PRIORITY_LOAD = rule(
     "envoy.priority-load",
     "A priority takes min(100, 140·healthy/total) percent of the traffic; the rest goes to the next one.",
-    "ENVOY-LAB §2.6; Envoy priority levels",
+    "Envoy priority levels; measured with Envoy 1.39.3",
 )
 PANIC = rule(
     "envoy.panic",
     "Where all priorities together cannot take the traffic and fewer hosts than the threshold are healthy, "
     "health is ignored.",
-    "ENVOY-LAB §2.6; Envoy panic threshold",
+    "Envoy panic threshold; measured with Envoy 1.39.3",
 )
 NO_HEALTHY_HOST = rule(
     "envoy.no-healthy-host",
     "The cluster has no host that may be picked, so Envoy answers 503 (UH); no other cluster takes over.",
-    "ENVOY-LAB §2.5",
+    "measured with Envoy 1.39.3",
 )
 LOCALITY_WEIGHTS = rule(
     "envoy.locality-weights",
     "Localities are drawn by weight × min(1, 1.4 × healthy share), hosts inside the one drawn.",
-    "ENVOY-LAB §2.6",
+    "measured with Envoy 1.39.3",
 )
 HOST_WEIGHTS = rule(
     "envoy.host-weights",
     "Hosts are drawn by weight: round robin exactly, least request while load is low; random ignores weights.",
-    "ENVOY-LAB §2.8",
+    "measured with Envoy 1.39.3",
 )
 
 

@@ -50,7 +50,7 @@ def problem(value: Any, shape: Shape) -> Problem | None:
         if value.__class__ is not list:
             return Problem(f"must be a list, not {_called(value)}")
         for index, item in enumerate(value):
-            found = problem(item, shape[0])
+            found = Problem("must not be null") if item is None else problem(item, shape[0])
             if found is not None:
                 return found._replace(path=(index, *found.path))
         return None
@@ -100,6 +100,26 @@ def count(value: Any) -> Problem | None:
     if value.__class__ is int and value >= 0:
         return None
     return Problem(f"must be a whole number from 0 up, not {shown(value)}")
+
+
+MOST_REPLICAS: Final = 10_000
+"""Each pod is walked on its own; more of one workload than any cluster runs would only cost time and memory."""
+
+
+def replicas(value: Any) -> Problem | None:
+    """A number of pods of one workload."""
+    found = count(value)
+    if found is None and value > MOST_REPLICAS:
+        return Problem(f"{value} replicas are more than meshsim simulates ({MOST_REPLICAS})", "use a smaller number")
+    return found
+
+
+def service_port(value: Any) -> Problem | None:
+    """One port of a Service; the number is required."""
+    found = problem(value, _SERVICE_PORT)
+    if found is None and value.get("port") is None:
+        return Problem("needs a port number", "write port: NUMBER")
+    return found
 
 
 def port(value: Any) -> Problem | None:
@@ -161,20 +181,28 @@ _CONTAINER: Final[Shape] = {
 _POD: Final[Shape] = {"containers": [_CONTAINER], "initContainers": [_CONTAINER], "nodeName": text}
 _TEMPLATE: Final[Shape] = {"metadata": METADATA, "spec": _POD}
 _SELECTOR: Final[Shape] = {"matchLabels": texts, "matchExpressions": [_mapping]}
-_WORKLOAD: Final[Shape] = {"spec": {"replicas": count, "selector": _SELECTOR, "template": _TEMPLATE}, "status": {}}
+_WORKLOAD: Final[Shape] = {"spec": {"replicas": replicas, "selector": _SELECTOR, "template": _TEMPLATE}, "status": {}}
 _REF: Final[Shape] = {"name": text, "namespace": text, "kind": text, "group": text, "port": port}
 _BACKEND: Final[Shape] = {**_REF, "weight": count}
 _DESTINATION: Final[Shape] = {
     "destination": {"host": text, "subset": text, "port": {"number": port}},
     "weight": count,
 }
+_SERVICE_PORT: Final[Shape] = {
+    "name": text,
+    "port": port,
+    "targetPort": port_or_name,
+    "protocol": text,
+    "appProtocol": text,
+}
+_ALLOWED: Final[Shape] = {"namespaces": {"from": text, "selector": {"matchLabels": texts, "matchExpressions": [{}]}}}
 _CONDITIONS: Final[Shape] = [{"type": text, "status": text}]
 
 SHAPES: Final[Mapping[str, Shape]] = {
     "Service": {
         "spec": {
             "selector": texts,
-            "ports": [{"name": text, "port": port, "targetPort": port_or_name, "protocol": text, "appProtocol": text}],
+            "ports": [service_port],
             "type": text,
             "clusterIP": text,
             "clusterIPs": [text],
@@ -194,7 +222,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Gateway": {
         "spec": {
             "gatewayClassName": text,
-            "listeners": [{"name": text, "port": port, "protocol": text, "hostname": text, "allowedRoutes": {}}],
+            "listeners": [{"name": text, "port": port, "protocol": text, "hostname": text, "allowedRoutes": _ALLOWED}],
             "addresses": [{"type": text, "value": text}],
         },
         "status": {"addresses": [{"type": text, "value": text}], "conditions": _CONDITIONS},
@@ -254,7 +282,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     },
     "Rollout": {
         "spec": {
-            "replicas": count,
+            "replicas": replicas,
             "selector": _SELECTOR,
             "template": _TEMPLATE,
             "workloadRef": {"apiVersion": text, "kind": text, "name": text},

@@ -152,7 +152,8 @@ class Mesh:
         content = {
             name: {
                 "objects": {str(key): c.objects[key].data for key in sorted(c.objects)},
-                "settings": [c.network.value, c.ztunnel_network.value, c.region, c.zone, c.root.value, str(c.dialect)],
+                "settings": [c.network.value, c.ztunnel_network.value, c.region, c.zone, c.root.value, str(c.dialect), c.argo],
+                "dataplane": c.dataplane.value if c.dataplane is not None else None,
                 "istiod": {key: setting.value for key, setting in sorted(c.istiod.items())},
             }
             for name, c in sorted(self.clusters.items())

@@ -1,4 +1,4 @@
-"""A run over time as values: what happened, what every Rollout showed, and what every client got, interval by interval."""
+"""A run over time as values: what happened, what every Rollout showed, what every client got in each interval."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

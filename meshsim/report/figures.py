@@ -38,9 +38,9 @@ def draw(found: Timeline, axes: "Sequence[Axes] | None" = None) -> "tuple[Axes, 
 
 def image(found: Timeline, form: str = "png") -> bytes:
     """The figure as a PNG or SVG file. Equal timelines give equal files."""
-    import matplotlib
+    import matplotlib as mpl
 
-    with matplotlib.rc_context({"svg.hashsalt": "meshsim", "svg.fonttype": "none"}):
+    with mpl.rc_context({"svg.hashsalt": "meshsim", "svg.fonttype": "none"}):
         axes = draw(found)
         written = BytesIO()
         figure: Any = axes[0].figure
@@ -55,9 +55,7 @@ def _figure(title: str, lanes: int) -> "list[Axes]":
     figure = Figure(figsize=(11, 2.2 + _LANE_HEIGHT * max(lanes, 1)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    made: Any = figure.subplots(
-        1 + lanes, 1, sharex=True, squeeze=False, height_ratios=[1.6] + [1.0] * lanes
-    )
+    made: Any = figure.subplots(1 + lanes, 1, sharex=True, squeeze=False, height_ratios=[1.6] + [1.0] * lanes)
     return list(made[:, 0])
 
 
@@ -101,7 +99,8 @@ def _lane(lane: Lane, panel: "Axes", end: float) -> None:
                 continue
             hatch = "xxx" if name == "error" else "///" if span.stale else None
             edge = "white" if hatch else "none"
-            panel.fill_between([span.start, stop], base, base + share, facecolor=colour, hatch=hatch, edgecolor=edge, lw=0)
+            span_of = [span.start, stop]
+            panel.fill_between(span_of, base, base + share, facecolor=colour, hatch=hatch, edgecolor=edge, lw=0)
             base += share
         if effective.error:
             codes = "/".join(sorted({error.code for error in span.row.errors}))
@@ -149,10 +148,10 @@ def _events(found: Timeline, axes: "Sequence[Axes]") -> None:
             fontsize=6.5,
             annotation_clip=False,
         )
-    for one in _new_steps(found):
+    for showing in _new_steps(found):
         axes[0].annotate(
-            f"step {one.step}",
-            (one.t, 0.0),
+            f"step {showing.step}",
+            (showing.t, 0.0),
             xycoords=("data", "axes fraction"),
             xytext=(2, 2),
             textcoords="offset points",
@@ -172,10 +171,10 @@ def _new_steps(found: Timeline) -> list[Showing]:
     last: dict[tuple[str, float], Showing] = {(one.rollout, one.t): one for one in found.showings}
     steps: dict[str, str] = {}
     fresh = []
-    for one in last.values():
-        if one.step and steps.get(one.rollout) != one.step:
-            steps[one.rollout] = one.step
-            fresh.append(one)
+    for showing in last.values():
+        if showing.step and steps.get(showing.rollout) != showing.step:
+            steps[showing.rollout] = showing.step
+            fresh.append(showing)
     return fresh
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from meshsim.analysis.power import LEVEL, PowerNote, sentence
 from meshsim.analysis.sampling import Sample, Tally
+from meshsim.analysis.sampling_time import LaneSample
 from meshsim.model.shares import percent
 from meshsim.report.data import as_json
 from meshsim.report.words import clean, when
@@ -62,6 +63,21 @@ def _line(tally: Tally, width: int) -> str:
         f"{tally.count:>7} {clean(tally.name):<{width}}  expected {percent(tally.share)}, "
         f"seen {tally.low:.1%} to {tally.high:.1%}"
     )
+
+
+def over_time(lanes: Sequence[LaneSample]) -> str:
+    """What each client saw in each interval, as `uniq -c` lines."""
+    lines: list[str] = []
+    for lane in lanes:
+        lines.append(f"{clean(lane.frm)} → {clean(lane.to)}{'' if lane.path == '/' else f' {clean(lane.path)}'}")
+        for span in lane.spans:
+            lines.append(f"  {span.start:g}s to {span.stop:g}s: {span.verdict} ({clean(span.cause)})")
+            lines += [
+                f"{count:>7} {clean(name)}  expected {percent(span.shares[name])}"
+                for name, count in span.counts.items()
+            ]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def check(power: PowerNote) -> str:

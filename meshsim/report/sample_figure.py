@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from meshsim.analysis.sampling import Sample
+from meshsim.analysis.sampling_time import LaneSample
 from meshsim.report.words import clean
 
 MOST_POINTS: Final = 400
@@ -28,6 +29,36 @@ def draw(samples: Sequence[Sample], path: str, rate: float | None = None) -> Non
             _histogram(left, one)
             _over_time(right, one, rate)
         figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
+
+
+def draw_over_time(lanes: Sequence[LaneSample], path: str) -> None:
+    """Write each client's shares over the timeline to `path`: what was drawn in each interval as a line, the exact
+    share dotted. Raises OSError where the file cannot be written."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": "meshsim", "font.size": 9}):
+        figure = Figure(figsize=(11, 2.6 * max(len(lanes), 1)), layout="constrained")
+        panels: Any = figure.subplots(max(len(lanes), 1), 1, squeeze=False)
+        for lane, (panel,) in zip(lanes, panels, strict=False):
+            _shares_over_time(panel, lane)
+        figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
+
+
+def _shares_over_time(panel: Any, lane: LaneSample) -> None:
+    names = sorted({name for span in lane.spans for name in span.shares})
+    for number, name in enumerate(names):
+        for place, span in enumerate(lane.spans):
+            drawn = sum(span.counts.values())
+            colour, label = f"C{number}", _short(name) if place == 0 else None
+            seen = span.counts.get(name, 0) / drawn if drawn else float("nan")
+            panel.hlines(seen, span.start, span.stop, color=colour, label=label)
+            panel.hlines(float(span.shares.get(name, 0)), span.start, span.stop, color=colour, linestyle=":")
+    panel.set_title(f"{clean(lane.frm)} → {clean(lane.to)}", loc="left")
+    panel.set_xlabel("seconds")
+    panel.set_ylabel("share")
+    panel.set_ylim(-0.02, 1.02)
+    panel.legend(frameon=False)
 
 
 def _histogram(panel: Any, one: Sample) -> None:

@@ -95,8 +95,8 @@ def page(found: Timeline, at: float, n: int | None, rows: Sequence[Row], heading
             share = "?" if row.effective is None else f"canary {percent(row.effective.canary)}"
             if row.effective is not None and row.effective.error:
                 share += f", ERRORS {percent(row.effective.error)}"
-            line = words(f"  {clean(row.frm)} → {clean(row.to)}  ", (verdict, style), f" {share} {' '.join(row.reasons)}")
-            parts.append(line)
+            call = f"  {clean(row.frm)} → {clean(row.to)}  "
+            parts.append(words(call, (verdict, style), f" {share} {' '.join(row.reasons)}"))
     return printed(parts, paper)
 
 

@@ -67,8 +67,9 @@ def abort(state: State) -> State:
 
 
 def retry(state: State) -> State:
-    """Try an aborted revision again, from the first step."""
-    return replace(state, status={key: value for key, value in state.status.items() if key != "abort"}, woken=True)
+    """Try an aborted revision again, from the first step; its analyses and experiments are run anew."""
+    status = {key: value for key, value in state.status.items() if key != "abort"}
+    return replace(state, status=status, results={}, woken=True)
 
 
 def pause(state: State) -> State:
@@ -111,7 +112,11 @@ def undo(state: State, to_revision: int = 0) -> State:
 
 
 def with_template(state: State, template: Mapping[str, Any]) -> State:
-    """The Rollout (or the workload it refers to) with another pod template; a new generation of it."""
+    """The Rollout (or the workload it refers to) with another pod template; a new generation of it.
+
+    Results belong to a revision: those given so far are not the new one's.
+    """
+    state = state if same_template(template, state.template) else replace(state, results={})
     key = state.workload_key
     if key is None:
         return _spec(state, lambda spec: {**spec, "template": template})

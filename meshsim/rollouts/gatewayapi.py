@@ -68,12 +68,13 @@ def targets(rollout: Fields, docs: Iterable[Fields] = (), *, version: str = LATE
     found: dict[tuple[str, str], Target] = {}
     for kind in KINDS:
         if config.get(kind.one):
-            found[kind.kind, config[kind.one]] = Target(kind, namespace, config[kind.one], header_routes=True)
+            one = str(config[kind.one])
+            found[kind.kind, one] = Target(kind, namespace, one, header_routes=True)
         for entry in config.get(kind.many) or ():
             name = entry.get("name") if isinstance(entry, Mapping) else None
             if name:
                 use = bool(entry.get("useHeaderRoutes"))
-                found.setdefault((kind.kind, name), Target(kind, namespace, name, header_routes=use))
+                found.setdefault((kind.kind, str(name)), Target(kind, namespace, str(name), header_routes=use))
         if config.get(kind.selector) is not None and behaviour["selectors"]:
             for doc in docs:
                 name = str((doc.get("metadata") or {}).get("name"))
@@ -140,8 +141,9 @@ def write_route(route: Fields, rollout: Fields, weight: int, *, version: str = L
             if service and ref.get("name") == service
         ]
         if not refs:
+            msg = f"backendRef was not found in {kind.one}"
             raise RolloutError(
-                f"backendRef was not found in {kind.one}",
+                msg,
                 reason=NOT_NAMED,
                 hint=f"name the Service {service or 'in stableService and canaryService'} in a backendRef of "
                 f"{kind.kind} {_name(route)}",
@@ -243,7 +245,8 @@ def set_header_route(route: Fields, rollout: Fields, header: Fields) -> dict[str
         name = str(header["name"]) if not added else f"{header['name']}-{len(added)}"
         added.append(_header_rule(rule, name, refs[canary_name], headers))
     if not added:
-        raise RolloutError("backendRef was not found in httpRoute", reason=NOT_NAMED)
+        msg = "backendRef was not found in httpRoute"
+        raise RolloutError(msg, reason=NOT_NAMED)
     written["spec"]["rules"] = [*written["spec"]["rules"], *added]
     return written
 
@@ -269,7 +272,8 @@ def _header_match(match: Fields) -> dict[str, Any]:
         return {"type": "RegularExpression", "name": name, "value": f"{value['prefix']}.*"}
     if value.get("regex"):
         return {"type": "RegularExpression", "name": name, "value": value["regex"]}
-    raise RolloutError("invalid header match type", reason=NOT_NAMED)
+    msg = "invalid header match type"
+    raise RolloutError(msg, reason=NOT_NAMED)
 
 
 def remove_managed_rules(route: Fields, rollout: Fields, *, version: str = LATEST_GATEWAYAPI) -> dict[str, Any]:

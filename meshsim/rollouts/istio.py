@@ -78,7 +78,8 @@ def write_virtualservice(
     for namespace, name, entry in virtual_services(rollout):
         index = _find(given, "VirtualService", namespace, name)
         if index is None:
-            raise missing("VirtualService", namespace, name)
+            msg = "VirtualService"
+            raise missing(msg, namespace, name)
         _weigh(written[index], rollout, entry, weight, list(additional), version)
     return written
 
@@ -115,7 +116,8 @@ def http_indexes(names: list[Any], routes: list[Any]) -> list[int]:
     for name in names:
         index = next((place for place, route in enumerate(routes) if (route.get("name") or "") == name), None)
         if index is None:
-            raise RolloutError(f"HTTP Route '{name}' is not found in the defined Virtual Service.", reason=NOT_NAMED)
+            msg = f"HTTP Route '{name}' is not found in the defined Virtual Service."
+            raise RolloutError(msg, reason=NOT_NAMED)
         found.append(index)
     return found
 
@@ -126,9 +128,12 @@ def _check_http(rollout: Fields, entry: Fields, routes: list[Any]) -> None:
         check_destinations(rollout, routes[index])
     managed = {part.get("name") for part in (routing(rollout) or {}).get("managedRoutes") or ()}
     if not names and sum(1 for route in routes if route.get("name") not in managed) > 1:
-        raise RolloutError(
+        msg = (
             "spec.http[] should be set in VirtualService and it must have exactly one route when omitting "
-            "spec.strategy.canary.trafficRouting.istio.virtualService.routes",
+            "spec.strategy.canary.trafficRouting.istio.virtualService.routes"
+        )
+        raise RolloutError(
+            msg,
             reason=NOT_NAMED,
         )
 
@@ -140,18 +145,20 @@ def _port_routes(rollout: Fields, kind: str, wanted: list[Fields], routes: list[
         for entry in wanted:
             hits = [route for route in routes if _on_port(route, entry, with_hosts=kind == "tls")]
             if not hits:
-                raise RolloutError(
-                    f"No matching {kind.upper()} routes found in the defined Virtual Service.", reason=NOT_NAMED
-                )
+                msg = f"No matching {kind.upper()} routes found in the defined Virtual Service."
+                raise RolloutError(msg, reason=NOT_NAMED)
             found += hits
     else:
         found = routes[:1]
     for route in found:
         check_destinations(rollout, route)
     if not wanted and len(routes) > 1:
-        raise RolloutError(
+        msg = (
             f"spec.{kind}[] should be set in VirtualService and it must have exactly one route when omitting "
-            f"spec.strategy.canary.trafficRouting.istio.virtualService.{kind}Routes",
+            f"spec.strategy.canary.trafficRouting.istio.virtualService.{kind}Routes"
+        )
+        raise RolloutError(
+            msg,
             reason=NOT_NAMED,
         )
     return found
@@ -181,13 +188,13 @@ def check_destinations(rollout: Fields, route: Fields) -> None:
         if rule is not None:
             name = rule.get(f"{role}SubsetName") or ""
             if not name or name not in subsets:
-                raise RolloutError(
-                    f"{role.capitalize()} DestinationRule subset '{name}' not found in route", reason=NOT_NAMED
-                )
+                msg = f"{role.capitalize()} DestinationRule subset '{name}' not found in route"
+                raise RolloutError(msg, reason=NOT_NAMED)
         else:
             service = canary(rollout).get(f"{role}Service") or ""
             if not service or service not in hosts:
-                raise RolloutError(f"{role.capitalize()} Service '{service}' not found in route", reason=NOT_NAMED)
+                msg = f"{role.capitalize()} Service '{service}' not found in route"
+                raise RolloutError(msg, reason=NOT_NAMED)
 
 
 def _weigh_route(route: dict[str, Any], rollout: Fields, weight: int, additional: list[Fields], version: str) -> None:
@@ -248,7 +255,8 @@ def set_managed_route(
     written: dict[str, Any] = copied(dict(service))
     spec = written.setdefault("spec", {})
     if "http" not in spec:
-        raise RolloutError("spec.http not found", reason=NOT_NAMED)
+        msg = "spec.http not found"
+        raise RolloutError(msg, reason=NOT_NAMED)
     routes = [route for route in spec["http"] if route.get("name") != step.get("name")]
     if step.get("match"):
         indexes = http_indexes(list(entry.get("routes") or ()), routes)
@@ -318,7 +326,8 @@ def write_destinationrule(
         return written
     index = _find(given, "DestinationRule", home(rollout), str(config.get("name")))
     if index is None:
-        raise missing("DestinationRule", home(rollout), str(config.get("name")))
+        msg = "DestinationRule"
+        raise missing(msg, home(rollout), str(config.get("name")))
     rule = written[index]
     hashes = {str(part.get("serviceName")): str(part.get("podTemplateHash") or "") for part in additional}
     hashes_by_role = {config.get("canarySubsetName"): canary_hash, config.get("stableSubsetName"): stable_hash}
@@ -374,9 +383,8 @@ def destinationrule_delay(
             continue
         if mode == "skip":
             return True
-        raise RolloutError(
-            f"delaying destination rule switch: ReplicaSet {found.name} not fully available", reason=DELAYED
-        )
+        msg = f"delaying destination rule switch: ReplicaSet {found.name} not fully available"
+        raise RolloutError(msg, reason=DELAYED)
     return False
 
 

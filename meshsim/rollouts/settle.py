@@ -16,7 +16,7 @@ from meshsim.rollouts.validate import not_modelled
 
 
 def deploy(state: State, now: float = 0.0, *, pod_ready: float = 0.0) -> State:
-    """The Rollout applied for the first time and settled (its steps are skipped, rollout/canary.go), all pods ready after `pod_ready` s.
+    """The Rollout applied for the first time and settled, all pods ready after `pod_ready` s; its steps are skipped.
 
     `error` tells why where the controller refuses it: then there are no pods. Nothing given as status is used.
     """

@@ -104,7 +104,8 @@ _STATUS: Final[Mapping[str, Any]] = {
     "conditions": [{"type": str, "status": str, "reason": str, "message": str}],
     "canary": {"weights": {"canary": _WEIGHT, "stable": _WEIGHT, "additional": [_WEIGHT]}},
 }
-_ROLLOUT: Final[Mapping[str, Any]] = {"metadata": {"labels": dict, "annotations": dict}, "spec": _SPEC, "status": _STATUS}
+_METADATA: Final = {"labels": dict, "annotations": dict}
+_ROLLOUT: Final[Mapping[str, Any]] = {"metadata": _METADATA, "spec": _SPEC, "status": _STATUS}
 
 
 def wrong_shapes(rollout: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

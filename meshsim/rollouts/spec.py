@@ -31,10 +31,12 @@ def canary(rollout: Fields) -> Fields:
 
 
 def is_canary(rollout: Fields) -> bool:
+    """Whether the canary strategy is in force."""
     return isinstance(_get(rollout, "spec", "strategy", "canary"), Mapping) and not is_blue_green(rollout)
 
 
 def is_blue_green(rollout: Fields) -> bool:
+    """Whether the blue-green strategy is asked for."""
     return _get(rollout, "spec", "strategy", "blueGreen") is not None
 
 
@@ -45,15 +47,18 @@ def routing(rollout: Fields) -> Fields | None:
 
 
 def replicas_of(rollout: Fields) -> int:
+    """`spec.replicas`, 1 by default."""
     count = _get(rollout, "spec", "replicas")
     return 1 if count is None else int(count)
 
 
 def steps_of(rollout: Fields) -> list[Fields]:
+    """The canary steps, empty where there are none."""
     return list(canary(rollout).get("steps") or ())
 
 
 def is_dynamic(rollout: Fields) -> bool:
+    """Whether the stable ReplicaSet shrinks as traffic leaves it (`dynamicStableScale`)."""
     return bool(canary(rollout).get("dynamicStableScale"))
 
 
@@ -70,10 +75,12 @@ def weights_of(status: Fields) -> Fields | None:
 
 
 def canary_weight(weights: Fields | None) -> int:
+    """The canary weight of recorded weights, 0 where there are none."""
     return int(_get(weights, "canary", "weight") or 0)
 
 
 def stable_weight(weights: Fields | None) -> int:
+    """The stable weight of recorded weights, 0 where there are none."""
     return int(_get(weights, "stable", "weight") or 0)
 
 
@@ -83,6 +90,7 @@ def is_promoted(status: Fields) -> bool:
 
 
 def scale_down_delay(rollout: Fields) -> int:
+    """`scaleDownDelaySeconds`: 30 by default with traffic routing, else 0."""
     if routing(rollout) is None:
         return 0
     found = canary(rollout).get("scaleDownDelaySeconds")
@@ -90,6 +98,7 @@ def scale_down_delay(rollout: Fields) -> int:
 
 
 def scale_down_limit(rollout: Fields) -> int:
+    """How many old ReplicaSets may wait for their scale-down delay."""
     found = canary(rollout).get("scaleDownDelayRevisionLimit")
     return _UNLIMITED if found is None else int(found)
 
@@ -105,11 +114,13 @@ def abort_delay(rollout: Fields) -> tuple[int | None, bool]:
 
 
 def progress_deadline(rollout: Fields) -> int:
+    """`progressDeadlineSeconds`, 600 by default."""
     found = _get(rollout, "spec", "progressDeadlineSeconds")
     return 600 if found is None else int(found)
 
 
 def history_limit(rollout: Fields) -> int:
+    """`revisionHistoryLimit`, 10 by default."""
     found = _get(rollout, "spec", "revisionHistoryLimit")
     return 10 if found is None else int(found)
 

@@ -133,6 +133,7 @@ _hash_of = remembered(template_hash)
 
 
 def key_of(doc: Fields) -> ObjectKey:
+    """The key of an object as YAML has it; without a namespace it is in `default`."""
     metadata = doc.get("metadata") or {}
     return ObjectKey(str(doc.get("kind")), str(metadata.get("namespace") or "default"), str(metadata.get("name")))
 

@@ -144,6 +144,7 @@ def _pause_over(sync: Context, pause: Fields) -> bool:
 
 
 def pause_condition(status: Fields, reason: str = PAUSE_STEP) -> Fields | None:
+    """The pause condition with a reason, None where it is not paused for it."""
     return next((part for part in status.get("pauseConditions") or () if part.get("reason") == reason), None)
 
 
@@ -211,6 +212,7 @@ def set_condition(status: Status, kind: str, value: str, reason: str, message: s
 
 
 def condition(status: Fields, kind: str) -> Fields:
+    """A condition by type, empty where there is none."""
     return next((part for part in status.get("conditions") or () if part.get("type") == kind), {})
 
 

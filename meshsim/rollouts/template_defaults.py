@@ -1,7 +1,8 @@
 """What a pod template has been filled with by the time the controller hashes it.
 
 An inline template is only what the Rollout's CRD schema leaves and defaults; a template taken from a Deployment has
-passed the API server's full defaulting, which is why the two hash differently (utils/replicaset/replicaset.go, pkg/apis/rollouts).
+passed the API server's full defaulting, which is why the two hash differently
+(argo-rollouts utils/replicaset/replicaset.go:34).
 """
 
 from typing import Any

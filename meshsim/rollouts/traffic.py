@@ -34,9 +34,8 @@ def ensure(sync: Context, name: str | None, found: ReplicaSet | None, *, check: 
     key = ObjectKey("Service", sync.state.namespace, str(name))
     service = sync.objects.get(key)
     if service is None:
-        raise RolloutError(
-            f'service "{name}" not found', reason=NOT_FOUND, hint=f"create Service {sync.state.namespace}/{name}"
-        )
+        msg = f'service "{name}" not found'
+        raise RolloutError(msg, reason=NOT_FOUND, hint=f"create Service {sync.state.namespace}/{name}")
     if may_switch(service, found, check=check):
         sync.put(key, switched(service, found, sync.state.name))
 
@@ -134,7 +133,8 @@ def _remove_managed(sync: Context, router: str) -> None:
     for namespace, name, _ in istio.virtual_services(sync.rollout):
         key = ObjectKey("VirtualService", namespace, name)
         if key not in sync.objects:
-            raise istio.missing("VirtualService", namespace, name)
+            msg = "VirtualService"
+            raise istio.missing(msg, namespace, name)
         sync.put(key, istio.remove_managed_routes(sync.objects[key], sync.rollout))
 
 

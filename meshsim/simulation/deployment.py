@@ -200,11 +200,7 @@ def put(deployed: Deployed, rollout: RolloutId, state: State, *, observed: bool)
         before = cluster.get(key.kind, key.namespace, key.name)
         if before is not None and before.data is not doc and before.data != doc:
             changed.append(before.replaced(dict(doc), written.get(key, Written(state.by, state.now))))
-    gone = [
-        m.key
-        for m in cluster.of("ReplicaSet")
-        if _owned(m, state) and m.name not in {s.name for s in state.sets}
-    ]
+    gone = [m.key for m in cluster.of("ReplicaSet") if _owned(m, state) and m.name not in {s.name for s in state.sets}]
     before_sets = deployed.states[rollout].sets if rollout in deployed.states else ()
     unchanged = {id(found) for found in before_sets}
     changed.extend(_replica_set(cluster, state, found) for found in state.sets if id(found) not in unchanged)
@@ -282,5 +278,3 @@ def _replica_set(cluster: Cluster, state: State, found: ReplicaSet) -> Manifest:
     if before is not None:
         return before.replaced(data, Written(state.by, state.now))
     return Manifest.made("apps/v1", "ReplicaSet", state.namespace, found.name, data, Written(state.by, state.now))
-
-

@@ -6,7 +6,7 @@ come before users: an entry meets the world after everything else that was due.
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import simpy
 
@@ -80,13 +80,13 @@ class Engine:
         """An event at `t`, after everything else of that instant."""
         event = self.env.event()
         event._ok, event._value = True, None
-        self.env.schedule(event, priority=_LATER, delay=max(0, ticks(t) - self.env.now))
+        self.env.schedule(event, priority=cast("Any", _LATER), delay=max(0, ticks(t) - self.env.now))
         return event
 
     def _arrive(self, t: float | None = None) -> None:
         """The clock as people read it: the nominal time of what is due."""
         if self.env.now != self._instant[0]:
-            self._instant = (self.env.now, 0)
+            self._instant = (int(self.env.now), 0)
             self.now = t if t is not None and ticks(t) == self.env.now else self.env.now / _TICKS
 
     def _stir(self, key: object, by: int) -> None:

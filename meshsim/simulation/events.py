@@ -81,7 +81,8 @@ class History:
             there = f"{t:g}s has {len(syncs)} sync{'s' if len(syncs) != 1 else ''}"
             times = sorted({frame.t for frame in self.frames if frame.kind == SYNC})
             hint = f"there are syncs at {', '.join(f'{time:g}s' for time in times[:20])}" if times else "nothing syncs"
-            raise UsageError(f"--at {t:g}s#{n}: {there}", hint=hint if not syncs else f"write 1 to {len(syncs)} after the #")
+            msg = f"--at {t:g}s#{n}: {there}"
+            raise UsageError(msg, hint=f"write 1 to {len(syncs)} after the #" if syncs else hint)
         return syncs[n - 1]
 
     def instants(self) -> Iterator[tuple[float, int, int]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from meshsim.controlplane.components import EASTWEST_CLASSES, ISTIO_GATEWAY
 from meshsim.controlplane.registry import Registry
+from meshsim.mesh.health import is_down
 from meshsim.mesh.mesh import Mesh
 from meshsim.mesh.pods import Pod
 from meshsim.model.errors import InputError
@@ -54,7 +55,8 @@ def _known(mesh: Mesh, entry: Entry, scheme: str, parts: Sequence[str]) -> None:
     elif scheme == "node":
         nodes = {m.name for m in cluster.of("Node")} | {str(m.get("spec", "nodeName")) for m in cluster.of("Pod")}
         if parts[1] not in nodes:
-            _none(entry, f"{parts[0]} has no node {parts[1]}", f"it has {', '.join(sorted(nodes - {'None'})) or 'none'}")
+            known = ", ".join(sorted(nodes - {"None"}))
+            _none(entry, f"{parts[0]} has no node {parts[1]}", f"it has {known or 'none'}")
     elif scheme == "zone":
         zones = {pod.zone for pod in Registry(mesh).pods(parts[0])} | {cluster.zone}
         if parts[1] not in zones:
@@ -157,7 +159,7 @@ def with_broken_pods(deployed: Deployed, now: float) -> Deployed:
         for found in state.sets:
             numbers = sorted(pod.number for pod in found.pods if pod.stopped_at is None)
             pods = sorted((pod for pod in own if pod.owner.name == found.name), key=lambda pod: pod.order)
-            broken = frozenset(n for n, pod in zip(numbers, pods, strict=False) if _is_broken(mesh, pod))
+            broken = frozenset(n for n, pod in zip(numbers, pods, strict=False) if is_down(down, pod))
             whole = {f"workload:{'/'.join(rollout)}", f"replicaset:{name}/{namespace}/{found.name}"}
             whole |= {f"cluster:{name}", f"zone:{name}/{cluster.zone}"}
             sets.append(replace(found, broken=broken, breaks=bool(down & whole)))
@@ -166,9 +168,3 @@ def with_broken_pods(deployed: Deployed, now: float) -> Deployed:
         if f"cluster:{name}" not in down:
             states[rollout] = states[rollout].wake()
     return replace(deployed, states=states)
-
-
-def _is_broken(mesh: Mesh, pod: Pod) -> bool:
-    from meshsim.mesh.health import is_down
-
-    return is_down(mesh.down, pod)

@@ -29,18 +29,21 @@ def lag_of(lags: Propagation, owner: str, family: str) -> Lag:
     """
     cluster = owner.partition(":")[2].split("/")[0] if ":" in owner else owner
     for name in dict.fromkeys((owner, cluster)):
-        stated = lags.per.get(name, {})
-        if family in stated:
-            return stated[family]
-        if "default" in stated:
-            return stated["default"]
+        own = lags.per.get(name, {})
+        if family in own or "default" in own:
+            return own.get(family, own.get("default", lags.default))
     return lags.families.get(family, lags.default)
 
 
 def has_lags(lags: Propagation) -> bool:
     """Whether anything is ever late."""
-    stated = [lags.default, *lags.families.values(), *(lag for found in lags.per.values() for lag in found.values())]
-    return any(high > 0 for _, high in stated)
+    return any(high > 0 for _, high in stated(lags))
+
+
+def stated(lags: Propagation) -> list[Lag]:
+    """Every lag that a scenario states."""
+    own = (lag for found in lags.per.values() for lag in found.values())
+    return [lags.default, *lags.families.values(), *own]
 
 
 _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "VirtualService"})
@@ -134,8 +137,7 @@ class Snapshots:
 
     def boundaries(self, lags: Propagation, clusters: Iterable[str]) -> list[int]:
         """Every tick at which what somebody may know changes."""
-        stated = [lags.default, *lags.families.values(), *(lag for found in lags.per.values() for lag in found.values())]
-        delays = {0, *(ticks(end) for lag in stated for end in lag)}
+        delays = {0, *(ticks(end) for lag in stated(lags) for end in lag)}
         names = tuple(clusters)
         if len(names) > 1:
             peering = {ticks(end) for name in names for end in lag_of(lags, name, PEERING)}

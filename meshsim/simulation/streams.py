@@ -34,13 +34,16 @@ class Stream(NamedTuple):
 def stream(seed: int, *names: str) -> Stream:
     """The stream of `names` (scenario, client, callee, path, …) under a seed.
 
-    Names are hashed as Python writes a tuple in ASCII, so that ("a", "bc") and ("ab", "c") are different streams.
+    Names are hashed with NULs between them (names that hold one, as Python writes them), so that ("a", "bc") and
+    ("ab", "c") are different streams.
 
     >>> stream(1, "a", "bc") == stream(1, "ab", "c"), stream(1, "a") == stream(1, "a")
     (False, True)
     """
-    text = ascii((seed, names)).encode()
-    return Stream(unpack("<2Q", blake2b(text, digest_size=16).digest()))
+    text = "\0".join((str(seed), *names))
+    if text.count("\0") != len(names):
+        text = ascii((seed, names))
+    return Stream(unpack("<2Q", blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()))
 
 
 @final

@@ -20,9 +20,7 @@ VERBS: Final = frozenset({"set-image", "scale", READY})
 Path = tuple[str | int, ...]
 
 
-def edited(
-    mesh: Mesh, entry: Entry, now: float, timing: Timing, evidence: Evidence
-) -> tuple[Mesh, tuple[Entry, ...]]:
+def edited(mesh: Mesh, entry: Entry, now: float, timing: Timing, evidence: Evidence) -> tuple[Mesh, tuple[Entry, ...]]:
     """The Mesh after an entry on a workload that is no Rollout, and what follows later."""
     cluster, manifest = edits.find_object(mesh, _object(mesh, entry), entry.source)
     if entry.verb == "set-image":

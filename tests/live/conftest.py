@@ -7,7 +7,7 @@ import pytest
 
 from meshsim.live.check import Phase
 from meshsim.live.lab.faults import LabMissing
-from meshsim.live.lab.processes import binary
+from meshsim.live.lab.program import binary
 from meshsim.live.replay import phases
 from meshsim.session import Session, load
 

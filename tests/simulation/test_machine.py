@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest_simulation import SCENARIOS
-from hypothesis import HealthCheck, assume, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -49,9 +49,8 @@ class Operator(RuleBasedStateMachine):
         session = Session(replace(self.base.scenario, timeline=(*self.entries, entry), expect=()), self.base.mesh)
         try:
             record(session.mesh, session.scenario.timeline, session.scenario.timing, "auto", self.now)
-        except (InputError, UsageError) as refused:
-            assert str(refused)
-            return
+        except (InputError, UsageError):
+            return  # refused in a sentence, such as a container that is not there
         self.entries.append(entry)
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 10.0, 35.0, 700.0]))
@@ -60,7 +59,7 @@ class Operator(RuleBasedStateMachine):
 
     @rule(image=st.sampled_from(["v1:1.0", "v2:1.0", "v3:1.0"]))
     def set_image(self, image: str) -> None:
-        self.act("set-image", rollout=NAME, container="helloworld", image=f"docker.io/istio/examples-helloworld-{image}")
+        self.act("set-image", rollout=NAME, container="helloworld", image=f"istio/examples-helloworld-{image}")
 
     @rule(verb=st.sampled_from(["promote", "abort", "retry", "pause", "resume", "undo"]))
     def command(self, verb: str) -> None:
@@ -122,12 +121,15 @@ class Operator(RuleBasedStateMachine):
                 span = lane.at(t)
                 assert span is not None
                 assert (span.row.verdict, span.row.effective, span.row.desired) == (
-                    row.verdict, row.effective, row.desired,
+                    row.verdict,
+                    row.effective,
+                    row.desired,
                 )
 
     def teardown(self) -> None:
         """Left alone it comes to rest."""
-        assume(self.entries)
+        if not self.entries:
+            return
         found = self.session()
         history = record(found.mesh, found.scenario.timeline, found.scenario.timing, "auto", None)
         assert history.pending is None or any(target.startswith("cluster:") for target in history.deployed().mesh.down)

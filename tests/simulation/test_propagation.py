@@ -23,9 +23,15 @@ def test_a_proxys_lag_wins_over_its_clusters_over_the_familys_over_the_default()
         families={"routes": (2, 2)},
         per={"c1": {"default": (3, 3)}, "waypoint:c1/ns/w": {"endpoints": (4, 4)}},
     )
-    found = [lag_of(lags, owner, family)[0] for owner, family in (
-        ("waypoint:c1/ns/w", "endpoints"), ("waypoint:c1/ns/w", "routes"), ("c2", "routes"), ("c2", "dns"),
-    )]
+    found = [
+        lag_of(lags, owner, family)[0]
+        for owner, family in (
+            ("waypoint:c1/ns/w", "endpoints"),
+            ("waypoint:c1/ns/w", "routes"),
+            ("c2", "routes"),
+            ("c2", "dns"),
+        )
+    ]
     assert found == [4, 3, 2, 1]
 
 
@@ -71,8 +77,8 @@ def test_peers_objects_are_later_by_the_peering_lag(scenario: MakeSession) -> No
     lags = Propagation(families={"peering": (5.0, 5.0)})
     outage = [(150.0, "fail", {"target": "cluster1/default/helloworld"})]
     session = scenario("guide-gateway-api", outage, propagation=lags)
-    codes = [row.errors[0].where for at in (152.0, 156.0) for _, found in session.rows(at) for row in found if row.frm == CURL]
-    assert codes == ["waypoint:cluster1/default/waypoint", "ztunnel:cluster2"]
+    rows = [row for at in (152.0, 156.0) for _, found in session.rows(at) for row in found if row.frm == CURL]
+    assert [row.errors[0].where for row in rows] == ["waypoint:cluster1/default/waypoint", "ztunnel:cluster2"]
 
 
 def test_sums_of_lags_are_exact() -> None:

@@ -113,8 +113,9 @@ def test_a_failed_canary_takes_its_weight_with_it(scenario: MakeSession) -> None
 def test_gitops_leaves_the_hash_in_the_selector_and_resets_the_weights(scenario: MakeSession) -> None:
     session = scenario("time-gitops-sync")
     objects = session.situation(250.0).mesh.clusters["cluster1"]
-    service, route = objects.get("Service", "default", "helloworld-canary"), objects.get(
-        "HTTPRoute", "default", "helloworld-svc"
+    service, route = (
+        objects.get("Service", "default", "helloworld-canary"),
+        objects.get("HTTPRoute", "default", "helloworld-svc"),
     )
     assert service is not None
     assert route is not None

@@ -55,6 +55,8 @@ def test_streams_of_other_names_seeds_or_splits_of_names_differ() -> None:
         stream(2, "a", "bc"),
         stream(1, "abc"),
         stream(1, "a", "b", "c"),
+        stream(1, "a\0bc"),
+        stream(1),
     ]
     assert len({one.key for one in found}) == len(found)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, final
 
-from meshsim.live.lab import eastwest, envoys, pods, ztunnel
+from meshsim.live.lab import choices, eastwest, envoys, pods, ztunnel
 from meshsim.live.lab.addresses import Addresses
 from meshsim.live.lab.certificates import Authorities
 from meshsim.live.lab.plan import AppPort, AtEastwest, AtWaypoint, Inbound, MutualTls, Plan
@@ -133,9 +133,9 @@ def _to_ip(plan: Plan, view: ClusterView, client: Caller, capture: str, name: Na
         place = envoys.sidecar(plan, row.proxy, client.uid, view, locality, f"{_host(view, name, ip)}:{port}")
         if place is None:
             process = envoys.process_of(row.proxy, locality)
-            place = ztunnel.kube_proxy(plan, view, ip, port, process)
+            place = choices.kube_proxy(plan, view, ip, port, process)
         return Door(addresses=(place,), hop=row.proxy)
-    return Door(addresses=(ztunnel.kube_proxy(plan, view, ip, port),), hop=f"kube-proxy:{view.name}")
+    return Door(addresses=(choices.kube_proxy(plan, view, ip, port),), hop=f"kube-proxy:{view.name}")
 
 
 def _host(view: ClusterView, name: Name | None, ip: str) -> str:

@@ -15,7 +15,8 @@ from meshsim.live.lab.faults import LabFault
 from meshsim.live.lab.observe import AccessLogs, Observation, observe
 from meshsim.live.lab.plan import Plan
 from meshsim.live.lab.pods import FAILURE, PODS
-from meshsim.live.lab.processes import Process, binary, remove, workplace
+from meshsim.live.lab.processes import Process
+from meshsim.live.lab.program import binary, remove, workplace
 from meshsim.live.lab.resources import Resources
 
 START: Final = 10.0

@@ -10,11 +10,11 @@ is not.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, lcm
-from typing import Final, final
+from typing import final
 
-from meshsim.live.lab.plan import UNNAMED, Plan
-from meshsim.live.lab.resources import Config, address, listener, passes_metadata, tcp_proxy
+from meshsim.live.lab.choices import Choice, Place, draw, kube_proxy
+from meshsim.live.lab.plan import Plan
+from meshsim.live.lab.resources import Config, address, listener, tcp_proxy
 from meshsim.live.lab.senders import Sender
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service, Visibility
 from meshsim.tables.views import ClusterView
@@ -26,19 +26,6 @@ from meshsim.tables.workload import (
     Workload,
 )
 
-NEVER_SPILLS: Final = 1_000_000
-Place = tuple[str, int]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One way on: its host, its weight, and how many preferences fewer than the best it matches."""
-
-    host: Config
-    weight: Fraction
-    priority: int = 0
-
 
 def outbound(plan: Plan, view: ClusterView, uid: str, ip: str, port: int) -> Place:
     """The listener that captures connections of the client `uid` to `ip:port`; returns where it is."""
@@ -46,76 +33,11 @@ def outbound(plan: Plan, view: ClusterView, uid: str, ip: str, port: int) -> Pla
     source = view.ztunnel.workloads[uid]
     made = _Outbound(plan, view, Sender(plan, process, view, plan.identity(view, source.identity)), source, ip, port)
     name = f"outbound|{uid}|{ip}|{port}"
-    _serve(plan, process, name, made.choices())
+    draw(plan, process, name, made.choices())
     where = plan.addresses.ip("outbound", view.name, uid, ip), plan.addresses.port(port)
     proxy = tcp_proxy(name, {name: 1}, plan.logs(process, "outbound"))
     plan.process(process).listeners[name] = listener(name, address(*where), [proxy])
     return where
-
-
-def kube_proxy(plan: Plan, view: ClusterView, ip: str, port: int, process: str = "") -> Place:
-    """What the cluster's own network does with an address: a ClusterIP is balanced over ready pods, a pod is reached,
-    and nothing answers anywhere else. `process` is the proxy that lets the address pass, if one does."""
-    process = process or f"kube-proxy:{view.name}"
-    sender = Sender(plan, process, view, plan.identity(view, UNNAMED))
-    pods = view.kube.get(f"{ip}:{port}")
-    if pods is None:
-        uid = plan.views.pod_at(view.network, ip)
-        host = sender.plainly(uid, port) if uid is not None else sender.nowhere(port)
-        choices = [Choice(host, Fraction(1))]
-    else:
-        choices = [Choice(sender.plainly(uid, target), Fraction(1)) for uid, target in pods]
-    name = f"address|{ip}|{port}"
-    _serve(plan, process, name, choices)
-    where = plan.addresses.ip("address", process, ip), plan.addresses.port(port)
-    proxy = tcp_proxy(name, {name: 1}, plan.logs(process, "address"))
-    plan.process(process).listeners[name] = listener(name, address(*where), [proxy])
-    return where
-
-
-def _serve(plan: Plan, process: str, name: str, choices: Sequence[Choice]) -> None:
-    """A cluster that draws one of the choices for each connection."""
-    counts = _whole([choice.weight for choice in choices])
-    levels: dict[int, list[Config]] = {}
-    for choice, count in zip(choices, counts, strict=True):
-        for copy in range(count):
-            levels.setdefault(choice.priority, []).append(_copy(choice.host, copy))
-    rank = {priority: index for index, priority in enumerate(sorted(levels))}
-    assignment = {
-        "policy": {"overprovisioning_factor": NEVER_SPILLS},
-        "endpoints": [{"priority": rank[priority], "lb_endpoints": hosts} for priority, hosts in levels.items()],
-    }
-    common = {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"}
-    plan.backend(process, name, assignment, "RANDOM", common_lb_config=common, **passes_metadata())
-
-
-def _copy(host: Config, number: int) -> Config:
-    """The same host once more: Envoy tells internal hosts apart by their id."""
-    where = host["address"].get("envoy_internal_address")
-    if where is None or not number:
-        return _host(host)
-    again = {
-        **host,
-        "address": {"envoy_internal_address": {**where, "endpoint_id": f"{where['endpoint_id']}#{number}"}},
-    }
-    return _host(again)
-
-
-def _host(host: Config) -> Config:
-    made: Config = {"endpoint": {"address": host["address"]}}
-    return {**made, "metadata": host["metadata"]} if "metadata" in host else made
-
-
-def _whole(weights: Sequence[Fraction]) -> list[int]:
-    """Weights as the smallest whole numbers in the same proportion.
-
-    >>> _whole([Fraction(1, 2), Fraction(1, 4), Fraction(1, 4)])
-    [2, 1, 1]
-    """
-    common = lcm(*(weight.denominator for weight in weights)) if weights else 1
-    counts = [int(weight * common) for weight in weights]
-    divisor = gcd(*counts) or 1
-    return [count // divisor for count in counts]
 
 
 @final

@@ -1,0 +1,145 @@
+"""The controller's formulas through `meshsim.api`: rows of argo-rollouts utils/replicaset/canary_test.go and of the
+functions' own comments, each worked out by hand."""
+
+from math import ceil
+from typing import Any
+
+import pytest
+from argo_guide import V2, F, N, docs, replicaset, rollout, template
+
+from meshsim import api
+
+UPDATING = {"stableRS": "stable", "currentPodHash": "canary"}
+
+
+def with_steps(*weights: int, **more: Any) -> dict[str, Any]:
+    return rollout(steps=[{"setWeight": weight} for weight in weights], **more)
+
+
+@pytest.mark.parametrize("replicas", range(13))
+@pytest.mark.parametrize("weight", [0, 1, 5, 10, 25, 33, 50, 66, 75, 90, 99, 100])
+def test_routed_pods_are_the_weight_rounded_up(replicas: int, weight: int) -> None:
+    assert api.replicas_at_weight(replicas, weight) == ceil(replicas * weight / 100)
+    found = api.desired_counts(with_steps(weight, replicas=replicas), {**UPDATING, "currentStepIndex": 0})
+    assert found == (ceil(replicas * weight / 100), replicas)
+
+
+@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("aborted", [False, True])
+def test_set_weight_is_the_last_one_at_or_before_the_step(index: int, *, aborted: bool) -> None:
+    steps: list[Any] = [{"setWeight": 10}, {"pause": {}}, {"setWeight": 40}, {"pause": {}}]
+    status = {**UPDATING, "currentStepIndex": index, "abort": aborted}
+    wanted = 0 if aborted else [10, 10, 40, 40, 100][index]
+    assert api.current_set_weight(rollout(steps=steps), status) == wanted
+
+
+@pytest.mark.parametrize(
+    ("replicas", "weight", "surge", "wanted"),
+    [
+        (10, 10, 0, (1, 9)),
+        (10, 0, 1, (0, 10)),
+        (10, 100, 1, (10, 0)),
+        (1, 50, 0, (1, 0)),
+        (1, 50, 1, (1, 1)),
+        (0, 50, 1, (0, 0)),
+        (4, 50, 0, (2, 2)),
+        (3, 50, 1, (2, 2)),
+        (10, 15, 1, (2, 9)),
+    ],
+)
+def test_basic_counts_come_as_near_as_a_surge_allows(
+    replicas: int, weight: int, surge: int, wanted: tuple[int, int]
+) -> None:
+    """canary.go approximateWeightedCanaryStableReplicaCounts: 1/2 is exact for 3 with a surge of one, 2/11 is nearer
+    to 15 % than 2/10."""
+    assert api.approximate_counts(replicas, weight, surge=surge) == wanted
+
+
+@pytest.mark.parametrize(
+    ("surge", "unavailable", "replicas", "wanted"),
+    [
+        ("25%", "25%", 4, (1, 1)),
+        ("25%", "25%", 10, (3, 2)),
+        (0, 0, 5, (0, 1)),
+        ("0%", "0%", 5, (0, 1)),
+        (2, 1, 5, (2, 1)),
+        (None, None, 1, (1, 0)),
+        ("10%", 0, 1, (1, 0)),
+    ],
+)
+def test_surge_is_rounded_up_and_unavailable_down(
+    surge: object, unavailable: object, replicas: int, wanted: tuple[int, int]
+) -> None:
+    found = rollout("basic", [], replicas, maxSurge=surge, maxUnavailable=unavailable)
+    assert api.fenceposts(found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("available", "canary", "weight", "wanted"),
+    [(1, 3, 75, 75), (3, 3, 75, 25), (4, 1, 25, 0), (0, 4, 100, 100), (4, 0, 0, 0)],
+)
+def test_dynamic_abort_goes_back_step_by_step(available: int, canary: int, weight: int, wanted: int) -> None:
+    """trafficrouting.go:361-396 with steps 25 and 75 and 4 replicas: 75 waits until 3 stable pods bear the rest of 25,
+    then 25 goes with all 4."""
+    ro = with_steps(25, 75, replicas=4, dynamicStableScale=True)
+    status = {
+        **UPDATING,
+        "abort": True,
+        "currentStepIndex": 0,
+        "canary": {"weights": {"canary": {"weight": weight}, "stable": {"weight": 100 - weight}}},
+    }
+    sets = [replicaset("stable", 4, available), replicaset("canary", canary, canary)]
+    assert api.abort_weight(ro, status, sets) == wanted
+
+
+def test_static_abort_is_zero() -> None:
+    status = {**UPDATING, "abort": True}
+    assert api.abort_weight(with_steps(25), status, [replicaset("stable", 1, 1), replicaset("canary", 1, 1)]) == 0
+
+
+@pytest.mark.parametrize(("available", "share", "ready"), [(4, 100, True), (3, 75, True), (2, 75, False), (0, 0, True)])
+def test_stable_must_have_pods_for_its_share(available: int, share: int, *, ready: bool) -> None:
+    assert api.stable_ready(rollout(replicas=4), replicaset("stable", 4, available), share) is ready
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ({"conditions": [{"type": "InvalidSpec", "message": "m"}]}, ("Degraded", "InvalidSpec: m")),
+        ({"pauseConditions": [{"reason": "CanaryPauseStep"}]}, ("Paused", "CanaryPauseStep")),
+        ({"updatedReplicas": 0}, ("Progressing", "more replicas need to be updated")),
+        ({"updatedReplicas": 1, "availableReplicas": 0}, ("Progressing", "updated replicas are still becoming available")),
+        (
+            {"updatedReplicas": 1, "availableReplicas": 1, "stableRS": "a", "currentPodHash": "b"},
+            ("Progressing", "waiting for all steps to complete"),
+        ),
+        ({"updatedReplicas": 1, "availableReplicas": 1, "stableRS": "a", "currentPodHash": "a"}, ("Healthy", "")),
+    ],
+)
+def test_phase_is_the_first_that_holds(status: dict[str, Any], wanted: tuple[str, str]) -> None:
+    """utils/rollout/rolloututil.go:133-190."""
+    assert api.phase(rollout(), status) == wanted
+
+
+def test_one_sync_creates_the_replicaset_and_returns() -> None:
+    found = api.sync(rollout(), docs(), version="1.10")
+    assert found.sets == {F: (0, 0, 0)}
+    assert not found.error
+
+
+def test_a_sync_of_a_new_template_only_resets_the_status() -> None:
+    ro = rollout()
+    ro["spec"]["template"] = template(V2)
+    ro["status"] = {"stableRS": F, "currentPodHash": F, "currentStepIndex": 3, "observedGeneration": "1"}
+    sets = [replicaset(F, 1, 1), replicaset(N, 0, 0)]
+    for doc in sets:
+        doc["metadata"]["ownerReferences"] = [{"kind": "Rollout", "name": "helloworld"}]
+    found = api.sync(ro, [*docs(), *sets], version="1.10")
+    assert (found.status["currentStepIndex"], found.status["currentPodHash"]) == (0, N)
+    assert not [write for write in found.writes if write.startswith(("Service", "HTTPRoute"))]
+
+
+def test_every_formula_is_documented_and_listed() -> None:
+    for name in ("sync", "phase", "abort_weight", "current_set_weight", "step_hash", "pause_seconds"):
+        assert name in dir(api)
+        assert getattr(api, name).__doc__

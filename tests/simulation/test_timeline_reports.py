@@ -1,0 +1,85 @@
+"""The timeline as a table, as JSON, as Markdown and as a figure; the state that the CLI would print."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from conftest_simulation import SCENARIOS
+
+from meshsim.cli.app import main
+from meshsim.report import figures
+from meshsim.session import Session
+from meshsim.simulation.timeline import micro
+
+GUIDE = str(SCENARIOS / "guide-gateway-api")
+LATE = str(SCENARIOS / "time-late-proxies")
+MakeSession = Callable[..., Session]
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["timeline", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_line_says_when_what_is_wanted_and_what_each_client_gets(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, GUIDE, "--from", "cluster2/default/curl").splitlines()
+    line = next(line for line in lines if "130s–240s" in line)
+    assert "2/3 set 50 actual 50 Paused CanaryPauseStep" in line
+    assert "50%" in line
+    assert "applied canary 50%" in line
+
+
+def test_windows_of_errors_and_staleness_stand_out(capsys: pytest.CaptureFixture[str]) -> None:
+    found = printed(capsys, LATE)
+    assert "ERROR  242s to 243s (1s)" in found
+    assert "STALE  130s to 133s (3s)" in found
+
+
+def test_json_lists_zero_length_micro_steps_too(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(printed(capsys, GUIDE, "-o", "json"))
+    steps = [i for lane in found["lanes"] for i in lane["intervals"] if "sync" in i]
+    assert steps
+    assert all(step["start"] == step["end"] for step in steps)
+    promoted = [i for i in found["lanes"][0]["intervals"] if i["start"] == 240.0 and i.get("sync") == 2]
+    assert promoted[0]["desired"]["canary"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("at", "step", "weight"), [("125s", "1/3", "0"), ("130s#1", "2/3", "50"), ("5m", "3/3", "100")]
+)
+def test_state_of_the_cli_beside_what_clients_get(
+    capsys: pytest.CaptureFixture[str], at: str, step: str, weight: str
+) -> None:
+    words = [line.split() for line in printed(capsys, GUIDE, "--at", at).splitlines()]
+    assert ["Step:", step] in words
+    assert ["ActualWeight:", weight] in words
+    assert any("Clients" in line for line in words)
+
+
+def test_figure_has_a_panel_a_lane_and_names_errors(scenario: MakeSession) -> None:
+    found = scenario("time-late-proxies").timeline()
+    axes = figures.draw(found)
+    assert len(axes) == 1 + len(found.lanes)
+    assert any("errors" in text.get_text() for text in axes[1].texts)
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_equal_timelines_are_equal_files(scenario: MakeSession, form: str) -> None:
+    found = scenario("time-failover").timeline()
+    first, second = figures.image(found, form), figures.image(found, form)
+    assert first == second
+    assert first.startswith(b"\x89PNG" if form == "png" else b"<?xml")
+
+
+def test_markdown_has_a_row_an_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    found = printed(capsys, GUIDE, "-o", "markdown", "--from", "cluster2/default/curl")
+    assert "| 130s–240s |" in found
+
+
+def test_probes_are_refused_with_what_to_write(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", GUIDE, "--at", "step:2"]) == 2
+    assert "write 60s" in capsys.readouterr().err
+
+
+def test_micro_steps_are_read_as_people_write_them() -> None:
+    assert micro("60s#3") == (60.0, 3)
