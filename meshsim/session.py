@@ -23,6 +23,7 @@ from meshsim.simulation.propagation import has_lags
 from meshsim.simulation.timeline import micro, record
 
 if TYPE_CHECKING:
+    from meshsim.analysis.sampling import Sample
     from meshsim.model.timeline import Timeline
 
 
@@ -40,7 +41,7 @@ def load(
     if isinstance(source, Mapping):
         clusters = {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in source.items()}
         scenario = loading.from_clusters(clusters, stdin=stdin)
-        from dataclasses import replace  # noqa: PLC0415
+        from dataclasses import replace
 
         scenario = replace(scenario, dialect=dialect or scenario.dialect, dataplane=dataplane or scenario.dataplane)
         return Session(scenario)
@@ -151,7 +152,7 @@ class Session:
         """The rows where updates are still on their way at an instant: those of the worst order of arrival."""
         if not isinstance(at, int | float) or not has_lags(self.scenario.propagation):
             return ()
-        from meshsim.analysis.lagging import Lagging  # noqa: PLC0415 - only where something is late
+        from meshsim.analysis.lagging import Lagging
 
         scenario = self.scenario
         history = record(self.mesh, scenario.timeline, scenario.timing, mode, at)
@@ -180,9 +181,18 @@ class Session:
         `frm` and `to` pick calls; `until` ends it (default: at rest). `micro` adds what holds after every single sync.
         `progress` is told (instants done, instants in all).
         """
-        from meshsim.analysis.intervals import timeline  # noqa: PLC0415 - it may load simpy
+        from meshsim.analysis.intervals import timeline
 
         return timeline(self, frm=frm, to=to, until=until, mode=mode, micro=micro, progress=progress)
+
+    def safe_delay(self, rollout: str, *, until: float | None = None, most: int = 600) -> float | None:
+        """The smallest `scaleDownDelaySeconds` of `cluster/namespace/name` with which no client gets an error, in
+        whatever order updates arrive; None where none up to `most` is enough."""
+        from meshsim.analysis.lagging import smallest_delay
+
+        return smallest_delay(
+            self.mesh, rollout, lambda mesh: Session(self.scenario, mesh).timeline(until=until), most=most
+        )
 
     def _calls(self) -> list[CallSpec]:
         """The stated calls, and those that an expectation with exact `from` and `to` adds."""
@@ -206,7 +216,9 @@ class Session:
         """Whether a stated call means the same client, address and path as an expectation."""
         situation = self.situation(0.0)
         try:
-            wanted = list(expand(situation, CallSpec(frm=e.frm or "", to=e.to or "", path=e.path or "/", source=e.source)))
+            wanted = list(
+                expand(situation, CallSpec(frm=e.frm or "", to=e.to or "", path=e.path or "/", source=e.source))
+            )
             stated = [c for s in specs for c in expand(situation, s)]
         except (InputError, UsageError):
             return False
@@ -237,7 +249,7 @@ class Session:
         self, frm: str, to: str, *, at: At | None = None, path: str | None = None, mode: str = "auto"
     ) -> tuple[Explanation, ...]:
         """One call explained at each moment asked for, with a verified repair where the split is missed."""
-        from meshsim.analysis.repair import explain  # noqa: PLC0415 - only explain needs it
+        from meshsim.analysis.repair import explain
 
         spec = CallSpec(frm=frm, to=to, path=self._path(frm, to, path), source=Source("command line"))
         found: list[Explanation] = []
@@ -271,6 +283,15 @@ class Session:
         call = next(iter(expand(situation, spec)))
         return trace_of(situation, call, self.mesh.assume)
 
+    def sample(
+        self, *, requests: int | None = None, seed: int | None = None, at: At | None = None, frm: str | None = None
+    ) -> "tuple[tuple[At | None, tuple[Sample, ...]], ...]":
+        """Counts like a curl loop's, for every call (or one client's) at each moment asked for; `requests` and `seed`
+        default to the scenario's `sampling`."""
+        from meshsim.analysis.sampling import sample
+
+        return sample(self, requests=requests, seed=seed, at=at, frm=frm)
+
     def forked(self, mesh: Mesh) -> "Session":
         """The same scenario on another Mesh."""
         return Session(self.scenario, mesh)
@@ -280,13 +301,13 @@ class Session:
         found: list[str] = []
         for name, inventory in self.scenario.inventory.items():
             found.extend(sentences(name, inventory))
-        for cluster in self.mesh.clusters.values():
-            if cluster.ztunnel_network.value != cluster.network.value:
-                found.append(
-                    f"{cluster.name}: ztunnel's NETWORK is {cluster.ztunnel_network.value} "
-                    f"({cluster.ztunnel_network.evidence}), istio-system says {cluster.network.value} "
-                    f"({cluster.network.evidence}): MS105"
-                )
+        found.extend(
+            f"{cluster.name}: ztunnel's NETWORK is {cluster.ztunnel_network.value} "
+            f"({cluster.ztunnel_network.evidence}), istio-system says {cluster.network.value} "
+            f"({cluster.network.evidence}): MS105"
+            for cluster in self.mesh.clusters.values()
+            if cluster.ztunnel_network.value != cluster.network.value
+        )
         return tuple(found)
 
 

@@ -35,7 +35,9 @@ def outage(situation: Situation, call: Call, rollout: Managed) -> list[str]:
     """MS501 or MS503 where a fault stands between the client's cluster and the Rollout's."""
     if not situation.mesh.down:
         return []
-    cluster = call.caller.clients[0][1].cluster if call.caller.clients else call.caller.name.partition(":")[2].split("/")[0]
+    cluster = (
+        call.caller.clients[0][1].cluster if call.caller.clients else call.caller.name.partition(":")[2].split("/")[0]
+    )
     code = outage_between(situation.mesh.down, cluster, rollout.cluster)
     return [code] if code else []
 

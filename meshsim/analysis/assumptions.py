@@ -10,7 +10,7 @@ QUESTIONS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
     "remote_weight": (
         "how much a remote network's one entry weighs beside local endpoints",
         ("network", "pods", "endpoint"),
-        "fe-solo-enterprise-for-istio-workshops 015 measured 49/51 at a waypoint; istio multicluster.go:315 counts pods",
+        "fe-solo-enterprise-for-istio-workshops 015 saw 49/51 at a waypoint; istio multicluster.go:315 counts pods",
     ),
     "flat_waypoint": (
         "whether a peer's waypoint stands before a service whose endpoints are in several clusters of one network",

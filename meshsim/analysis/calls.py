@@ -1,7 +1,7 @@
 """Who calls what: a scenario's calls expanded, and the default calls where it states none."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import final
 
@@ -15,6 +15,7 @@ from meshsim.mesh.pods import Pod, capture
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence, Source
 from meshsim.model.facts import Facts
+from meshsim.model.frozen import frozen
 from meshsim.model.names import CLUSTER_DOMAIN, fqdn
 from meshsim.model.shares import ONE
 from meshsim.scenario.scenario import CallSpec
@@ -22,7 +23,7 @@ from meshsim.tables.workload import Locality
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Caller:
     """One client location: how the answer names it, the clients it is averaged over, and whom it stands for."""
 
@@ -32,7 +33,7 @@ class Caller:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Call:
     """One call, ready to be resolved. `to` is as written; `target` what it means."""
 
@@ -162,7 +163,12 @@ def client_workloads(situation: Situation, cluster: str) -> list[tuple[str, str]
     """The workloads of a cluster that are users' own and not a governed Service's pods."""
     registry = situation.plane.registry
     here = situation.mesh.clusters[cluster]
-    served = {pod.uid for service in here.of("Service") if _governed(situation, cluster, service.namespace, service.name) for pod in registry.selected(cluster, service)}
+    served = {
+        pod.uid
+        for service in here.of("Service")
+        if _governed(situation, cluster, service.namespace, service.name)
+        for pod in registry.selected(cluster, service)
+    }
     return [
         key
         for key, pods in sorted(registry.workloads(cluster).items())
@@ -184,7 +190,9 @@ def governed_services(situation: Situation, cluster: str) -> frozenset[tuple[str
         if rollout.cluster != cluster or not rollout.routes:
             continue
         labels = dict((rollout.state.template.get("metadata") or {}).get("labels") or {})
-        managed = {rollout.state.object("Service", str(n)) is not None and n for n in _managed_services(rollout.state.rollout)}
+        managed = {
+            rollout.state.object("Service", str(n)) is not None and n for n in _managed_services(rollout.state.rollout)
+        }
         for service in here.of("Service"):
             selector = service.get("spec", "selector", default={})
             if service.namespace != rollout.id[1] or not selector or service.name in managed:
@@ -196,7 +204,7 @@ def governed_services(situation: Situation, cluster: str) -> frozenset[tuple[str
 
 
 def _managed_services(rollout: Mapping[str, object]) -> tuple[str, ...]:
-    from meshsim.rollouts.spec import canary  # noqa: PLC0415
+    from meshsim.rollouts.spec import canary
 
     spec = canary(rollout)
     return tuple(str(spec[role]) for role in ("stableService", "canaryService") if spec.get(role))
@@ -319,8 +327,7 @@ def default_calls(situation: Situation) -> tuple[Call, ...]:
             for host in hosts:
                 if host in known:
                     for caller in client_classes(situation, cluster):
-                        for port in known[host].ports:
-                            found.append(_call(caller, host, port.number))
+                        found.extend(_call(caller, host, port.number) for port in known[host].ports)
     return (*found, *_default_ingress(situation))
 
 
@@ -386,9 +393,9 @@ def _default_ingress(situation: Situation) -> Iterator[Call]:
 
 
 def _served(situation: Situation, name: str, gateway: "object") -> Iterator[tuple[str, int, str]]:
-    from meshsim.controlplane.httproutes import KINDS, attached_to_gateway  # noqa: PLC0415
-    from meshsim.controlplane.virtualservices import gateways_of  # noqa: PLC0415
-    from meshsim.manifests.manifest import Manifest  # noqa: PLC0415
+    from meshsim.controlplane.httproutes import KINDS, attached_to_gateway
+    from meshsim.controlplane.virtualservices import gateways_of
+    from meshsim.manifests.manifest import Manifest
 
     assert isinstance(gateway, Manifest)
     cluster = situation.mesh.clusters[name]

@@ -1,7 +1,6 @@
 """Single edits worth trying for a call, from the facts that its trace read: what could have been otherwise there."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, final
 
 from meshsim.analysis.calls import Call, governed_services
@@ -13,6 +12,7 @@ from meshsim.mesh.edits import with_env, with_labels
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen
 from meshsim.model.names import ObjectKey, fqdn
 from meshsim.model.verdict import Row
 
@@ -27,7 +27,7 @@ _CLUSTER_SCOPED: Final = frozenset({"Namespace"})
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Callee:
     """Another address for the same call."""
 
@@ -36,7 +36,7 @@ class Callee:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Candidate:
     """One edit: what it says, where, how to do it, and the Mesh (or the callee) with it. `size` orders candidates."""
 
@@ -144,7 +144,11 @@ def _with_namespace(mesh: Mesh, cluster: str, name: str) -> Mesh:
 
 
 def _env(mesh: Mesh, fact: Fact, key: str) -> Iterator[Candidate]:
-    values = {"ENABLE_WAYPOINT_INTEROP": "true", "ENABLE_PEERING_LABEL_PROPAGATION": PROPAGATED, "ENABLE_INGRESS_WAYPOINT_ROUTING": "true"}
+    values = {
+        "ENABLE_WAYPOINT_INTEROP": "true",
+        "ENABLE_PEERING_LABEL_PROPAGATION": PROPAGATED,
+        "ENABLE_INGRESS_WAYPOINT_ROUTING": "true",
+    }
     value = values.get(key)
     cluster = fact.subject.split("/")[0]
     if value is None or fact.value == value or cluster not in mesh.clusters:
@@ -167,7 +171,10 @@ def _protocol(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
     edited = manifest.edited({("spec", "ports", index, "appProtocol"): "http"}, EDIT)
     patch = f'[{{"op": "add", "path": "/spec/ports/{index}/appProtocol", "value": "http"}}]'
     yield Candidate(
-        sentence=f"declare port {manifest.get('spec', 'ports', index, 'port')} of Service {namespace}/{name} in {cluster} as HTTP (appProtocol: http)",
+        sentence=(
+            f"declare port {manifest.get('spec', 'ports', index, 'port')} of Service {namespace}/{name} in {cluster} "
+            "as HTTP (appProtocol: http)"
+        ),
         where=fact.evidence,
         command=f"kubectl --context {cluster} -n {namespace} patch service {name} --type json -p '{patch}'",
         mesh=mesh.fork(mesh.clusters[cluster].with_objects([edited])),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from meshsim.analysis.situation import Managed, Situation
-from meshsim.model.trace import Delivered, Failed, Path, Step
+from meshsim.model.trace import Failed, Path, Step
 
 _TAGS = {
     "unmeshed": "MS101",
@@ -19,8 +19,7 @@ def causes(situation: Situation, rollout: Managed, path: Path, *, managed: bool,
     for step in path.steps:
         found.extend(_of_step(situation, rollout, path, step, managed=managed, elsewhere=elsewhere))
     if not managed and not elsewhere and not any(step.l7 for step in path.steps) and not found:
-        if isinstance(path.outcome, Delivered) or not found:
-            found.append("MS202")
+        found.append("MS202")
     yield from dict.fromkeys(found)
 
 
@@ -31,6 +30,8 @@ def _of_step(
         kind, _, value = tag.partition(":")
         if kind == "failed":
             yield value
+        elif kind == "subset-lost":
+            yield "MS305"
         elif managed or elsewhere:
             continue
         elif kind in _TAGS:
@@ -56,7 +57,7 @@ def _of_step(
 
 
 def _at_waypoint(situation: Situation, rollout: Managed, step: Step, place: str) -> Iterator[str]:
-    if place.split("/")[0] != rollout.cluster:
+    if place.split("/", maxsplit=1)[0] != rollout.cluster:
         yield "MS201"
     elif step.route is None or step.route.object is None:
         if "workload-addressed" not in step.tags:

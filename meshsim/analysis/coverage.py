@@ -28,9 +28,7 @@ def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace:
     return tuple(found)
 
 
-def _on_path(
-    situation: Situation, rollout: Managed | None, paths: tuple[Path, ...]
-) -> Iterator[tuple[Manifest, str]]:
+def _on_path(situation: Situation, rollout: Managed | None, paths: tuple[Path, ...]) -> Iterator[tuple[Manifest, str]]:
     """The objects that the decisions rest on, each once, and the Rollout itself."""
     seen: dict[str, None] = {}
     for path in paths:
@@ -75,4 +73,7 @@ def _objects(situation: Situation, paths: tuple[Path, ...]) -> Iterator[str]:
         for manifest in situation.mesh.clusters[cluster].of("PeerAuthentication"):
             mode = manifest.get("spec", "mtls", "mode", default="PERMISSIVE")
             if manifest.namespace in {namespace, SYSTEM_NAMESPACE} and mode == "STRICT":
-                yield f"{subject(cluster, manifest.key)} ({manifest.evidence()}): STRICT mTLS against a client outside the mesh is not modelled"
+                yield (
+                    f"{subject(cluster, manifest.key)} ({manifest.evidence()}): STRICT mTLS against a client outside "
+                    "the mesh is not modelled"
+                )

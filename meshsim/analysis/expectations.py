@@ -39,16 +39,14 @@ def _matches(name: str, row: Row) -> bool:
     return False
 
 
-def _same_address(
-    expectation: Expectation, row: Row, addresses: Mapping[int, str], situation: Situation
-) -> bool:
+def _same_address(expectation: Expectation, row: Row, addresses: Mapping[int, str], situation: Situation) -> bool:
     caller = addresses.get(id(row))
     return caller is not None and caller == expanded(expectation, row, situation)
 
 
 def expanded(expectation: Expectation, row: Row, situation: Situation) -> str:
     """An expectation's `to` as FQDN and port, read as the row's client would."""
-    from meshsim.analysis.calls import callers  # noqa: PLC0415 - only needed here
+    from meshsim.analysis.calls import callers
 
     assert expectation.to is not None
     found = callers(situation, row.frm, expectation.source)

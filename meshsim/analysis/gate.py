@@ -32,9 +32,7 @@ def exit_code(answer: Answer, fail_on: str) -> int:
 
 def uncovered(answer: Answer) -> Iterator[Row]:
     """The rows that no expectation speaks of."""
-    covered = {
-        (row.frm, row.to, row.path, row.rollout) for checked in answer.expectations for row in checked.rows
-    }
+    covered = {(row.frm, row.to, row.path, row.rollout) for checked in answer.expectations for row in checked.rows}
     for moment in answer.moments:
         for row in moment.rows:
             if (row.frm, row.to, row.path, row.rollout) not in covered:

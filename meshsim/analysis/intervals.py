@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.fingerprints import Fingerprints
 from meshsim.analysis.judge import judge
-from meshsim.analysis.lagging import Lagging
+from meshsim.analysis.lagging import Asked, Lagging
+from meshsim.analysis.lanes import Lanes
 from meshsim.analysis.situation import Situation
 from meshsim.analysis.windows import windows_of
-from meshsim.model.timeline import Happened, Lane, Showing, Span, Timeline
+from meshsim.model.timeline import Happened, Showing, Timeline
 from meshsim.model.verdict import Row
 from meshsim.rollouts import ReplicaSet, State, shown
 from meshsim.rollouts.spec import canary_weight, max_weight, replicas_of, weights_of
@@ -20,16 +21,12 @@ from meshsim.simulation.events import ENTRY, PODS, START, SYNC, History
 from meshsim.simulation.propagation import has_lags
 from meshsim.simulation.timeline import record
 
-if TYPE_CHECKING:
-    from meshsim.session import Session
-
-LaneKey = tuple[str, str, str, tuple[tuple[str, str], ...], str | None]
 Progress = Callable[[int, int], None]
 QUIET: Final = "nothing but the clock"
 
 
 def timeline(
-    session: "Session",
+    session: Asked,
     *,
     frm: str | None = None,
     to: str | None = None,
@@ -42,7 +39,7 @@ def timeline(
     scenario = session.scenario
     history = record(session.mesh, scenario.timeline, scenario.timing, mode, until)
     rows = Rows(session, history, frm, to)
-    lanes = _Lanes()
+    lanes = Lanes()
     lagging = Lagging(history, scenario.propagation) if has_lags(scenario.propagation) else None
     instants = list(history.instants())
     for done, (t, first, last) in enumerate(instants):
@@ -103,7 +100,7 @@ def _nearest_cause(history: History, t: float) -> str:
 class Rows:
     """The rows after each frame of a history, resolved once for each distinct routing."""
 
-    def __init__(self, session: "Session", history: History, frm: str | None, to: str | None) -> None:
+    def __init__(self, session: Asked, history: History, frm: str | None, to: str | None) -> None:
         self.session = session
         self._history = history
         self._frm, self._to = frm, to
@@ -136,86 +133,6 @@ def _names(caller: str) -> set[str]:
     """What a client location may be called: its name, a suffix of it, or its cluster."""
     parts = caller.split("/")
     return {caller, parts[0], parts[-1], "/".join(parts[-2:]), f"{parts[0]}/{parts[-1]}"}
-
-
-@final
-class _Lanes:
-    """Rows over time, merged while nothing about them changes."""
-
-    def __init__(self) -> None:
-        self._spans: dict[LaneKey, list[Span]] = {}
-        self._micro: dict[LaneKey, list[Span]] = {}
-
-    def add(
-        self,
-        rows: tuple[tuple[Call, tuple[Row, ...]], ...],
-        t: float,
-        cause: str,
-        *,
-        fresh: tuple[tuple[Call, tuple[Row, ...]], ...] | None = None,
-        worst: bool = False,
-    ) -> None:
-        """`fresh` are the rows if nobody were late: what differs from them is stale."""
-        present: set[LaneKey] = set()
-        current = {_lane(row): row for _, found in fresh or () for row in found}
-        for _, found in rows:
-            for row in found:
-                key = _lane(row)
-                present.add(key)
-                spans = self._spans.setdefault(key, [])
-                stale = fresh is not None and not (key in current and same_routing(current[key], row))
-                if spans and spans[-1].end is None and same_routing(spans[-1].row, row) and spans[-1].stale == stale:
-                    continue
-                self._close(spans, t)
-                spans.append(Span(start=t, end=None, row=row, cause=cause, stale=stale, worst=stale and worst))
-        for key, spans in self._spans.items():
-            if key not in present:
-                self._close(spans, t)
-
-    def micro(self, rows: tuple[tuple[Call, tuple[Row, ...]], ...], t: float, n: int, what: str) -> None:
-        for _, found in rows:
-            for row in found:
-                spans = self._micro.setdefault(_lane(row), [])
-                if not spans or not same_routing(spans[-1].row, row) or spans[-1].start != t:
-                    spans.append(Span(start=t, end=t, row=row, cause=what, n=n, micro=True))
-
-    @staticmethod
-    def _close(spans: list[Span], t: float) -> None:
-        if spans and spans[-1].end is None:
-            spans[-1] = replace(spans[-1], end=t)
-
-    def made(self) -> tuple[Lane, ...]:
-        return tuple(
-            Lane(
-                frm=key[0],
-                to=key[1],
-                path=key[2],
-                rollout=key[4],
-                spans=tuple(spans),
-                micro=tuple(self._micro.get(key, ())),
-            )
-            for key, spans in self._spans.items()
-        )
-
-
-def _lane(row: Row) -> LaneKey:
-    return (row.frm, row.to, row.path, tuple(sorted(row.headers.items())), row.rollout)
-
-
-def same_routing(a: Row, b: Row) -> bool:
-    """Whether two rows of a call say the same to its user."""
-    return (
-        a.verdict is b.verdict
-        and a.masked == b.masked
-        and a.reasons == b.reasons
-        and a.desired == b.desired
-        and a.effective == b.effective
-        and a.errors == b.errors
-        and a.versions == b.versions
-        and a.clusters == b.clusters
-        and a.decided_by == b.decided_by
-        and a.hops == b.hops
-    )
 
 
 def _showings(history: History) -> Iterator[Showing]:

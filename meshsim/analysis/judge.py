@@ -46,9 +46,7 @@ def _row(situation: Situation, call: Call, rollout: Managed | None, trace: Trace
     return row
 
 
-def _open_row(
-    situation: Situation, call: Call, rollout: Managed | None, trace: Trace, opens: Sequence[Open]
-) -> Row:
+def _open_row(situation: Situation, call: Call, rollout: Managed | None, trace: Trace, opens: Sequence[Open]) -> Row:
     keyed = {o.key: o.readings for o in opens if o.key}
     codes = tuple(dict.fromkeys(o.code for o in opens))
     questions = tuple(dict.fromkeys(o.question for o in opens))
@@ -59,7 +57,10 @@ def _open_row(
     if any(isinstance(path.outcome, Open) for t in traces for path in t.paths()):
         return _undetermined(call, rollout, trace, codes, questions, tuple(traces))
     rows = [_decided(situation, call, rollout, t) for t in traces]
-    if all((r.verdict, r.effective, r.applied_share) == (rows[0].verdict, rows[0].effective, rows[0].applied_share) for r in rows):
+    if all(
+        (r.verdict, r.effective, r.applied_share) == (rows[0].verdict, rows[0].effective, rows[0].applied_share)
+        for r in rows
+    ):
         settled = tuple(assumption(key, value) for key, value in choices[0].items())
         return replace(rows[0], assumptions=(*rows[0].assumptions, *settled))
     return _undetermined(call, rollout, trace, codes, questions, tuple(traces))

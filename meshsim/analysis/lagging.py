@@ -1,10 +1,9 @@
 """What clients get while proxies are late: rows from views of different moments, in the worst order of arrival."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.fingerprints import Fingerprints
@@ -12,19 +11,30 @@ from meshsim.analysis.judge import judge
 from meshsim.analysis.reality import Reality
 from meshsim.analysis.situation import Situation
 from meshsim.analysis.staleviews import Planes, StalePlane
+from meshsim.mesh import edits
+from meshsim.mesh.mesh import Mesh
+from meshsim.model.evidence import Assumed
 from meshsim.model.shares import ZERO
+from meshsim.model.timeline import Timeline
 from meshsim.model.verdict import SEVERITY, Row
-from meshsim.scenario.scenario import Propagation
+from meshsim.scenario.scenario import Propagation, Scenario
 from meshsim.simulation.deployment import Deployed
 from meshsim.simulation.events import History
 from meshsim.simulation.propagation import PEERING, TICKS, Snapshots, Variable, lag_of, ticks
 
-if TYPE_CHECKING:
-    from meshsim.session import Session
-
 MOST_ORDERS: Final = 512
 """Orders of arrival tried per call and moment; beyond it only the oldest and the newest view of each family."""
 Rows = tuple[tuple[Call, tuple[Row, ...]], ...]
+
+
+class Asked(Protocol):
+    """What is asked: a scenario on a Mesh, and the calls that are judged in a situation."""
+
+    scenario: Scenario
+    mesh: Mesh
+
+    def calls_in(self, situation: Situation) -> list[Call]:
+        """Every call that is judged in a situation."""
 
 
 @final
@@ -55,9 +65,7 @@ class Lagging:
         for tick in self.snapshots.boundaries(self._lags, clusters):
             yield tick / TICKS
 
-    def rows_at(
-        self, session: "Session", t: float, picked: Callable[[Call], bool] = lambda _: True
-    ) -> tuple[Rows, bool]:
+    def rows_at(self, session: Asked, t: float, picked: Callable[[Call], bool] = lambda _: True) -> tuple[Rows, bool]:
         """Every call with its rows at an instant, in the worst order in which updates may have arrived."""
         tick = ticks(t)
         deployed = self._history.deployed(self._history.upto(t))
@@ -175,21 +183,16 @@ def _off(row: Row) -> Fraction:
     return abs(row.effective.canary - row.desired["canary"]) + row.effective.other
 
 
-def smallest_delay(session: "Session", rollout: str, *, until: float | None = None, most: int = 600) -> float | None:
+def smallest_delay(mesh: Mesh, rollout: str, run: Callable[[Mesh], Timeline], *, most: int = 600) -> float | None:
     """The smallest `scaleDownDelaySeconds` of a Rollout with which no client gets an error in any order of arrival;
-    None where none up to `most` seconds is enough. Found by bisection, each step a whole run."""
-    from meshsim.mesh import edits
-    from meshsim.model.evidence import Assumed
-    from meshsim.session import Session as Made
-
+    None where none up to `most` seconds is enough. Found by bisection; each step is a whole `run` of an edited Mesh."""
     cluster, namespace, name = rollout.split("/")
 
     def fails(seconds: int) -> bool:
         patch = {"spec": {"strategy": {"canary": {"scaleDownDelaySeconds": seconds}}}}
         evidence = Assumed(f"scaleDownDelaySeconds: {seconds}")
-        mesh = edits.patched(session.mesh, f"{cluster}/Rollout/{namespace}/{name}", patch, evidence)
-        found = Made(replace(session.scenario), mesh).timeline(until=until)
-        return any(window.kind == "error" for window in found.windows)
+        edited = edits.patched(mesh, f"{cluster}/Rollout/{namespace}/{name}", patch, evidence)
+        return any(window.kind == "error" for window in run(edited).windows)
 
     if fails(most):
         return None

@@ -6,7 +6,6 @@ of 50, 20, 10 and 5 % that is bypassed to 0; 535 for one of 50 % that is bypasse
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
@@ -14,6 +13,7 @@ from math import ceil, floor, log, sqrt
 from typing import Final, final
 
 from meshsim.analysis.statistics import at_least_is, at_most_is
+from meshsim.model.frozen import frozen
 from meshsim.model.shares import ONE, ZERO, percent
 from meshsim.model.verdict import Row, Verdict
 from meshsim.simulation.units import Client, Unit, plan, units
@@ -104,7 +104,7 @@ def _first(true: Callable[[int], bool], low: int, guess: int) -> int:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sequential:
     """A test that looks after every request: how many it takes on average where the split is applied, and where it is
     bypassed, and its true errors (computed over all courses, to 1e-9)."""
@@ -162,7 +162,7 @@ def _course(p: Fraction, p0: Fraction, p1: Fraction, alpha: float, beta: float) 
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Comparison:
     """Two hypotheses on what a client gets, and the kind of answers that tells them apart best.
 
@@ -200,7 +200,7 @@ def _events(*splits: Mapping[str, Fraction]) -> Iterator[tuple[str, ...]]:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PowerNote:
     """What a check on one client would need.
 

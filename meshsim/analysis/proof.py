@@ -50,7 +50,11 @@ def _envoy(situation: Situation, row: Row, hop: str, rest: str) -> Iterator[tupl
         component = situation.plane.gateway(hop)
         if component is not None and component.pods:
             target, namespace = f"deploy/{component.pods[0].workload}", component.pods[0].namespace
-            if component.manifest is not None and component.pods[0].workload == name and component.manifest.kind == "Gateway":
+            if (
+                component.manifest is not None
+                and component.pods[0].workload == name
+                and component.manifest.kind == "Gateway"
+            ):
                 target = f"deploy/{name}-istio"
     weights = _weights(row, hop)
     yield (

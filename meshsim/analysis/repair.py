@@ -41,10 +41,8 @@ def explain(
         )
 
 
-def _repair(
-    session: Asked, moment: At | None, mode: str, call: Call, row: Row
-) -> tuple[Repair | None, int]:
-    """The first candidate, smallest first, after which the call is applied; of equals the one that changes least else."""
+def _repair(session: Asked, moment: At | None, mode: str, call: Call, row: Row) -> tuple[Repair | None, int]:
+    """The first candidate, smallest first, that gets the call applied; of equals the one that changes least."""
     situation = session.situation(moment, mode)
     before = _rows(session, moment, mode, call)
     best: tuple[tuple[int, int, int], Repair] | None = None
@@ -105,6 +103,9 @@ def _also(
             continue
         if (old.verdict, old.effective) != (new.verdict, new.effective):
             same = old.verdict is new.verdict
-            said.append(f"{old.frm} → {old.to}: {old.verdict.value if same else f'{old.verdict.value} → {new.verdict.value}'}" + (", other shares" if same else ""))
+            said.append(
+                f"{old.frm} → {old.to}: {old.verdict.value if same else f'{old.verdict.value} → {new.verdict.value}'}"
+                + (", other shares" if same else "")
+            )
             worse += SEVERITY.get(new.verdict, 0) > SEVERITY.get(old.verdict, 0)
     return tuple(said), worse

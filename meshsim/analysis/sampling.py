@@ -6,7 +6,7 @@ was drawn independently: requests, or the connections that they shared.
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Protocol, final
 
@@ -14,6 +14,7 @@ from meshsim.analysis.calls import Call
 from meshsim.analysis.power import Comparison, PowerNote, causes, for_row
 from meshsim.analysis.situation import Situation
 from meshsim.analysis.statistics import exact_interval
+from meshsim.model.frozen import frozen
 from meshsim.model.shares import ZERO, total
 from meshsim.model.trace import Delivered, Failed, Open, Path, Step
 from meshsim.model.verdict import Row, Verdict
@@ -43,7 +44,7 @@ class Asked(Protocol):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Leaf:
     """One outcome of a call: where a request ends, and what its sender reads. `error` is "" where it is answered."""
 
@@ -55,7 +56,7 @@ class Leaf:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tally:
     """How often something was seen, its exact share, and the 95 % interval of the share that was seen."""
 
@@ -67,7 +68,7 @@ class Tally:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sample:
     """One client's requests. `counts` are per leaf; `draws` the independent draws they amount to (`unit`).
 

@@ -1,10 +1,10 @@
 """Requests over a scenario's timeline: what a client sees in each interval between two changes of its routing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
+from meshsim.model.frozen import frozen
 from meshsim.model.shares import total
 from meshsim.model.timeline import Lane, Timeline
 from meshsim.model.verdict import Row
@@ -14,7 +14,7 @@ from meshsim.simulation.traffic_timeline import Interval, arrivals, paced
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SpanSample:
     """[start, stop) in seconds: exact shares and drawn counts by version (or by what a failed request reads).
 
@@ -30,7 +30,7 @@ class SpanSample:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LaneSample:
     """One client's requests over time."""
 

@@ -1,7 +1,6 @@
 """One moment of one Mesh, ready to be asked: its tables, and its Rollouts as their controllers left them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, final
 
 from meshsim.analysis.outages import cut
@@ -9,6 +8,7 @@ from meshsim.controlplane.compile import ControlPlane
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Mesh
 from meshsim.mesh.pods import HASH_LABEL, Pod
+from meshsim.model.frozen import frozen
 from meshsim.model.names import ObjectKey, subject
 from meshsim.model.trace import RouteUse, Trace
 from meshsim.rollouts import State
@@ -19,7 +19,7 @@ from meshsim.simulation.deployment import Deployed, RolloutId, name_of
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Managed:
     """One Rollout's hold on traffic: the routes it writes and the revisions it tells apart.
 

@@ -19,6 +19,8 @@ VERBS: Final[dict[str, str]] = {
     "run": "the verdict of every call: is the split applied for this client?",
     "explain": "one call hop by hop, the edit that repairs it, and how to prove it live",
     "timeline": "intervals over time: what the rollout wants, what each client gets, why",
+    "sample": "the counts that a curl loop would print, and how many requests a real check needs",
+    "live": "the scenario on real Envoy processes, compared with the model",
     "rules": "the reason codes, and a page on each",
     "schema": "the JSON Schema of a scenario file",
     "init": "a scenario to start from, or one drawn up from your manifests",

@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, final
 
 from meshsim.manifests.manifest import Manifest
+from meshsim.model.frozen import frozen
 from meshsim.report.words import clean
 from meshsim.scenario.load import from_clusters
 from meshsim.scenario.scenario import DEFAULT_DIALECT, Scenario
@@ -21,7 +21,7 @@ _GLOBAL: Final = {"solo.io/service-scope": {"global", "global-only"}, "istio.io/
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """A Rollout and the Services that select its pods beside the two that it moves."""
 

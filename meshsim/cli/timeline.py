@@ -119,12 +119,10 @@ def _seconds(text: str | None) -> float | None:
 def _with_delay(session: "Session", found: "Timeline", rollout: str, until: float | None) -> "Timeline":
     from dataclasses import replace
 
-    from meshsim.analysis.lagging import smallest_delay
-
     if rollout not in found.rollouts:
         msg = f"there is no Rollout {rollout!r}"
         raise UsageError(msg, hint=f"Rollouts are {', '.join(found.rollouts) or 'none'}")
-    seconds = smallest_delay(session, rollout, until=until)
+    seconds = session.safe_delay(rollout, until=until)
     if seconds is None:
         note = f"no scaleDownDelaySeconds of {rollout} keeps all clients from errors"
         return replace(found, notes=(*found.notes, note))

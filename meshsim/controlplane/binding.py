@@ -1,13 +1,14 @@
 """Which waypoint a Service or a pod is bound to (istio pilot/pkg/serviceregistry/ambient/waypoints.go:99-330)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.evidence import Assumed
 from meshsim.model.facts import Fact, Facts
+from meshsim.model.frozen import frozen
 from meshsim.model.names import fqdn
 from meshsim.tables.workload import HBONE_PORT, GatewayAddress, NamespacedHostname, NetworkAddress
 
@@ -24,7 +25,7 @@ _WHOLE: Final = 100
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Binding:
     """The waypoint of an object, or none. `missing` is a reason code where a reference leads nowhere.
 

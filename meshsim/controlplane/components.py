@@ -5,7 +5,6 @@ otherwise.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, final
 
 from meshsim.controlplane.binding import GATEWAY_NAME, is_waypoint, ready
@@ -16,6 +15,7 @@ from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
 from meshsim.mesh.pods import Pod
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Facts
+from meshsim.model.frozen import frozen
 
 EASTWEST_CLASSES: Final = frozenset({"istio-eastwest", "istio-east-west"})
 ISTIO_GATEWAY: Final = "Gateway.networking.istio.io"
@@ -25,7 +25,7 @@ COMPONENT_NAMESPACES: Final = frozenset(
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Component:
     """One proxy deployment: its decision-point id, where it runs, and its ready pods' localities."""
 

@@ -2,16 +2,16 @@
 destination_rule.go:46)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE
+from meshsim.model.frozen import frozen
 from meshsim.model.names import absolute_host
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EffectiveRule:
     """What counts for a host: subsets by name with the object that defines each, and one traffic policy."""
 

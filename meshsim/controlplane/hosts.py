@@ -2,20 +2,21 @@
 (istio pilot/pkg/xds/endpoints/ep_filters.go)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import lcm
 from typing import Any, Final, final
 
 from meshsim.controlplane.known import Member
 from meshsim.controlplane.locality import CLUSTER, NETWORK, NODE, REGION, SUBZONE, ZONE
 from meshsim.mesh.mesh import Cluster
+from meshsim.model.frozen import frozen
 from meshsim.tables.workload import Locality
 
 REMOTE_WEIGHT: Final = "remote_weight"
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where a proxy stands and what it says of itself in `x-istio-source`."""
 
@@ -28,7 +29,7 @@ class Place:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Host:
     """A pod, or a gateway with the locality of the pods it stands for and no labels of theirs."""
 

@@ -1,7 +1,6 @@
 """HTTPRoutes as Envoy routes (istio pilot/pkg/config/kube/gateway/conversion.go:230,977-1051)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, final
 
@@ -9,6 +8,7 @@ from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.routematch import matches_of, rank
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.facts import Fact, Facts
+from meshsim.model.frozen import frozen
 from meshsim.model.names import fqdn, subject
 from meshsim.tables.envoy import Route, RouteMatch, WeightedCluster
 
@@ -20,7 +20,7 @@ _UNMODELLED_FILTERS: Final = {
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attached:
     """A route attached to a parent: which of its rules, for which port (None: all)."""
 
@@ -32,7 +32,7 @@ class Attached:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Destination:
     """One backendRef: the host it means, and why it is refused ("" where it is not)."""
 
@@ -44,7 +44,7 @@ class Destination:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Row:
     """One match of one rule: what istiod makes of it before it knows which hosts exist."""
 

@@ -2,13 +2,14 @@
 told about services derives from these."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Protocol, final
 
 from meshsim.controlplane.binding import Binding
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.pods import Pod
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen
 from meshsim.tables.service import LoadBalancing
 from meshsim.tables.workload import NamespacedHostname, NetworkAddress
 
@@ -17,7 +18,7 @@ TCP_LIKE: Final = frozenset({"tcp", "tls", "https", "mongo", "mysql", "redis", "
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Port:
     """A service port. `protocol` is `http`, `tcp`, or `undeclared`."""
 
@@ -59,7 +60,7 @@ def _protocol(port: Mapping[str, Any]) -> str:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Member:
     """One endpoint of a service as a cluster sees it: a pod, or a remote network's gateway standing for `pods`.
 
@@ -97,7 +98,7 @@ class Member:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KnownService:
     """`host` as a cluster's proxies know it.
 
@@ -143,7 +144,7 @@ class KnownService:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class KnownWaypoint:
     """A waypoint's own Service as one cluster knows it: where ztunnels and gateways find the waypoint's pods."""
 

@@ -6,7 +6,6 @@ another network (`autogen.*`, reached through that network's gateway), and one p
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import final
 
 from meshsim.controlplane.binding import bind, waypoint_vips
@@ -22,13 +21,14 @@ from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import reachable
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.facts import Fact, Facts
+from meshsim.model.frozen import record
 from meshsim.model.names import fqdn
 
 REMOTE_CLASS = "istio-remote"
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class _Offer:
     """One cluster's Service, whether it shares it, and whether it asks for a global name (`global-only` does not:
     the older one-label form only widens the local name), with what was read to know."""
@@ -40,7 +40,7 @@ class _Offer:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class _Shared:
     """A service that at least one visible cluster shares: who does, and what was read."""
 

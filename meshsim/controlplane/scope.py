@@ -1,11 +1,11 @@
 """Which services are shared between clusters, and under which names (Solo docs, multicluster multi-apps)."""
 
-from dataclasses import dataclass
 from typing import final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
 from meshsim.model.facts import Facts
+from meshsim.model.frozen import record
 
 SCOPE = "solo.io/service-scope"
 TAKEOVER = "solo.io/service-takeover"
@@ -14,7 +14,7 @@ DEFAULT_DOMAIN = "mesh.internal"
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Segment:
     """A cluster's segment: its name ("" is the default one) and the domain of its global hosts."""
 

@@ -7,7 +7,7 @@ age. A sidecar takes the first alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import final
 
@@ -18,6 +18,7 @@ from meshsim.controlplane.httproutes import Attached
 from meshsim.controlplane.known import KnownService, Port
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.facts import Facts
+from meshsim.model.frozen import frozen
 from meshsim.model.names import subject
 from meshsim.tables.envoy import Route
 
@@ -32,7 +33,7 @@ class _Group(IntEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Entry:
     """One VirtualService as istiod orders it: written as such, or made of `attached` HTTPRoutes."""
 

@@ -7,7 +7,7 @@ east-west gateway.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, final
 
 from meshsim.controlplane.binding import MANAGED, bind
@@ -25,6 +25,7 @@ from meshsim.mesh.health import reachable
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod
 from meshsim.model.facts import Fact, Facts
+from meshsim.model.frozen import record
 from meshsim.model.names import fqdn, subject
 from meshsim.tables.workload import NetworkAddress
 
@@ -34,7 +35,7 @@ Key = tuple[str, str]
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class _Offer:
     """One cluster's Service and whether its scope is global, with what was read to know."""
 

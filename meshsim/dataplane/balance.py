@@ -5,13 +5,13 @@ and draws one at random by capacity (istio/ztunnel src/state.rs, src/state/servi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from ipaddress import ip_address
 from typing import final
 
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule, rule
 from meshsim.model.shares import ONE, normalised
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service, Visibility
@@ -84,7 +84,7 @@ class Resolution(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Candidate:
     """An endpoint that may be picked. `port` is its target port, None where no map knows one (a failing pick)."""
 
@@ -98,7 +98,7 @@ class Candidate:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Balanced:
     """The endpoints a service's traffic is spread over, with exact shares, and what removed the others.
 
@@ -112,7 +112,7 @@ class Balanced:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """The service an address means. `contested` names the services among which only arrival order decided."""
 
@@ -271,7 +271,7 @@ class Failure(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Upstream:
     """A chosen workload. `ip` is its address for this call: a host name where DNS decides, None where it has neither
     and only its network's gateway reaches it. `balancing` is the rule that chose between endpoints."""
@@ -285,7 +285,7 @@ class Upstream:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Missing:
     """No workload to connect to, and why."""
 

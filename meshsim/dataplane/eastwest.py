@@ -58,9 +58,7 @@ def through(walk: Walk, cluster: str, authority: str, source: str, share: Fracti
         return failed(hop, share, UNKNOWN, code="reset", message=f"{hop} knows no {host}", reason="MS307")
     service = name.service
     action = view.eastwest.get(source, "waypoint")
-    if service.waypoint is not None and (
-        action == "waypoint" or (action == "label" and service.ingress_use_waypoint)
-    ):
+    if service.waypoint is not None and (action == "waypoint" or (action == "label" and service.ingress_use_waypoint)):
         return _to_waypoint(walk, view, hop, service, int(port), share)
     if service.waypoint is None:
         why = TO_POD

@@ -8,17 +8,19 @@ from meshsim.dataplane.match import matches
 from meshsim.dataplane.priority import NO_HEALTHY_HOST, choose
 from meshsim.dataplane.walk import LOOP, MOST_HOPS, Walk, connected, deliver, failed, undecided
 from meshsim.model.rule import rule
-from meshsim.model.trace import RouteUse, Step
+from meshsim.model.trace import Failed, Outcome, RouteUse, Step
 from meshsim.tables.envoy import Chain, Cluster, Endpoint, Proxy, Route, Via
 from meshsim.tables.workload import Locality
 
 NO_ROUTE: Final = rule(
-    "envoy.no-route", "No route matches the request, so Envoy answers 404 (NR).", "Envoy HTTP routing; measured with Envoy 1.39"
+    "envoy.no-route",
+    "No route matches the request, so Envoy answers 404 (NR).",
+    "Envoy HTTP routing; measured with Envoy 1.39",
 )
 NO_CHAIN: Final = rule(
     "envoy.unknown-service",
-    "The proxy has no configuration for the addressed service.",
-    "istio pilot/pkg/networking/core/listener_waypoint.go:716",
+    "The proxy has no configuration for the addressed service, refuses the tunnel, and the client's connection closes.",
+    "istio pilot/pkg/networking/core/listener_waypoint.go:716; measured with Envoy 1.39.3",
 )
 DIRECT_RESPONSE: Final = rule(
     "envoy.direct-response",
@@ -47,7 +49,7 @@ def through(walk: Walk, ident: str, locality: Locality, address: str, share: Fra
     if proxy is None or chain is None:
         if ident.startswith("gateway:"):
             return failed(ident, share, REFUSED, code="refused", message=f"no listener for {address}")
-        return failed(ident, share, NO_CHAIN, code="404", flag="NR", message=f"{ident} does not know {address}")
+        return failed(ident, share, NO_CHAIN, code="reset", flag="NR", message=f"{ident} does not know {address}")
     route, question = _route(walk, chain)
     if question:
         return undecided(ident, share, UNMODELLED, code="MS902", question=question, facts=chain.facts)
@@ -59,7 +61,9 @@ def through(walk: Walk, ident: str, locality: Locality, address: str, share: Fra
     if route.direct_response is not None:
         return _answered(proxy, chain, route, route.direct_response, share)
     if not any(weighted.weight for weighted in route.clusters):
-        question = f"{_named(route)} has no destination of positive weight: Envoy refuses it and keeps what it had before"
+        question = (
+            f"{_named(route)} has no destination of positive weight: Envoy refuses it and keeps what it had before"
+        )
         return undecided(ident, share, UNMODELLED, code="MS901", question=question, facts=route.why)
     return tuple(step for weighted in _shares(route, share) for step in _backend(walk, proxy, chain, route, *weighted))
 
@@ -97,6 +101,12 @@ def _answered(proxy: Proxy, chain: Chain, route: Route, status: int, share: Frac
     return tuple(replace(s, l7=True, route=_use(route, ""), granularity="request") for s in steps)
 
 
+def _answers(chain: Chain) -> bool:
+    """Whether a failure is answered with a status; a proxy of bytes closes the connection. A sidecar that hands over
+    to a waypoint still speaks HTTP with its client."""
+    return chain.http or "handover" in chain.tags
+
+
 def _named(route: Route) -> str:
     return f"rule {route.rule} of {route.object}" if route.object else "the default route"
 
@@ -116,7 +126,14 @@ def _backend(
         message = f"{_named(route)} chooses {backend}, which does not exist at {proxy.id}: {status}"
         reason = "MS309" if name.startswith("UnknownService") else "MS308" if status == 500 else "MS301"
         steps = failed(
-            proxy.id, share, NO_CLUSTER, code=str(status), flag="NC", message=message, reason=reason, facts=facts
+            proxy.id,
+            share,
+            NO_CLUSTER,
+            code=str(status) if _answers(chain) else "reset",
+            flag="NC",
+            message=message,
+            reason=reason,
+            facts=facts,
         )
         return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
     facts = (*facts, *cluster.why)
@@ -125,13 +142,15 @@ def _backend(
         return undecided(proxy.id, share, UNMODELLED, code="MS902", question=question, facts=facts)
     hosts = choose(cluster)
     if not hosts:
-        message = f"{_named(route)} chooses {backend}, which has no healthy host: 503 no_healthy_upstream"
+        said = "503 no_healthy_upstream" if _answers(chain) else "the connection is closed"
+        message = f"{_named(route)} chooses {backend}, which has no healthy host: {said}"
         reason = cluster.empty_reason or "MS307"
-        steps = failed(proxy.id, share, NO_HEALTHY_HOST, code="503", flag="UH", message=message, reason=reason, facts=facts)
+        code = "503" if _answers(chain) else "reset"
+        steps = failed(
+            proxy.id, share, NO_HEALTHY_HOST, code=code, flag="UH", message=message, reason=reason, facts=facts
+        )
         return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
-    children = tuple(
-        step for part, host in hosts for step in _host(walk.deeper(), proxy, cluster, host, share * part)
-    )
+    children = tuple(step for part, host in hosts for step in _host(walk.deeper(), proxy, chain, host, share * part))
     decision = f"{_named(route)} chooses {backend}" if route.object else f"no rule applies: balances over {backend}"
     if "handover" in chain.tags:
         decision = f"hands {chain.host} over to its waypoint"
@@ -143,7 +162,10 @@ def _backend(
         decision=decision,
         rule=chain.rule,
         facts=facts,
-        tags=chain.tags | cluster.marks | _passed_over(cluster, hosts) | frozenset(f"assumed:{k}={v}" for k, v in cluster.assumed),
+        tags=chain.tags
+        | cluster.marks
+        | _passed_over(cluster, hosts)
+        | frozenset(f"assumed:{k}={v}" for k, v in cluster.assumed),
         children=children,
         **mark,  # type: ignore[arg-type]
     )
@@ -156,11 +178,23 @@ def _passed_over(cluster: Cluster, hosts: tuple[tuple[Fraction, Endpoint], ...])
     return frozenset(f"passed-over:{e.cluster}" for e in cluster.endpoints if e.cluster not in used and e.healthy)
 
 
-def _host(walk: Walk, proxy: Proxy, cluster: Cluster, host: Endpoint, share: Fraction) -> tuple[Step, ...]:
+def _unconnected(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fraction) -> tuple[Step, ...] | None:
+    """A failed handshake with a host: an Envoy with HTTP routing answers its client 503 (UF), others close."""
+    refused = connected(walk, proxy.id, proxy.cluster, host.cluster, share)
+    if refused is None or not _answers(chain):
+        return refused
+    return tuple(replace(step, outcome=_as_503(step.outcome)) for step in refused)
+
+
+def _as_503(outcome: Outcome | None) -> Outcome | None:
+    return replace(outcome, code="503", flag="UF") if isinstance(outcome, Failed) else outcome
+
+
+def _host(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fraction) -> tuple[Step, ...]:
     if host.via is Via.GATEWAY:
-        refused = connected(walk, proxy.id, proxy.cluster, host.cluster, share)
+        refused = _unconnected(walk, proxy, chain, host, share)
         return refused or walk.eastwest(walk, host.cluster, host.authority, host.source, share)
-    refused = connected(walk, proxy.id, proxy.cluster, host.cluster, share) if host.via is not Via.DIRECT else None
+    refused = _unconnected(walk, proxy, chain, host, share) if host.via is not Via.DIRECT else None
     if refused:
         return refused
     if host.via is Via.WAYPOINT:

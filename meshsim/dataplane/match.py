@@ -6,12 +6,13 @@ as in RE2; what RE2 refuses (look-around, back-references) is refused here too.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache, reduce
-from typing import final
+from typing import NoReturn, final
 from urllib.parse import parse_qsl
 
 from meshsim.model.errors import InputError
+from meshsim.model.frozen import record
 from meshsim.model.rule import rule
 from meshsim.tables.envoy import MatchType, RouteMatch, StringMatch
 
@@ -23,7 +24,7 @@ FIRST_MATCH = rule(
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class HttpRequest:
     """What a route can look at. `path` may carry a query; header names are compared without case."""
 
@@ -131,13 +132,12 @@ class _Parser:
     def parse(self) -> _Matcher:
         whole = self.alternatives()
         if self.at < len(self.pattern):
-            raise self.error("an unmatched )")
+            self.refuse("an unmatched )")
         return whole
 
-    def error(self, what: str) -> InputError:
-        return InputError(
-            f"the regular expression {self.pattern!r} has {what} at position {self.at}, which RE2 refuses"
-        )
+    def refuse(self, what: str) -> NoReturn:
+        msg = f"the regular expression {self.pattern!r} has {what} at position {self.at}, which RE2 refuses"
+        raise InputError(msg)
 
     def peek(self) -> str:
         return self.pattern[self.at : self.at + 1]
@@ -181,11 +181,11 @@ class _Parser:
             most = least if count[2] is None else int(count[3]) if count[3] else None
             self.repeats *= max(least, most or 0, 1)
             if self.repeats > _MOST_REPEATS or (most is not None and most < least):
-                raise self.error(f"the repeat count {count[0]}")
+                self.refuse(f"the repeat count {count[0]}")
         if self.peek() == "?":  # lazy: the same full matches
             self.at += 1
         if self.peek() in {"*", "+", "?"}:
-            raise self.error("a doubled repetition")
+            self.refuse("a doubled repetition")
         return _repeat(atom, least, most)
 
     def atom(self) -> _Matcher:
@@ -193,14 +193,14 @@ class _Parser:
         if char == "(":
             return self.group()
         if char in {"*", "+", "?"}:
-            raise self.error("nothing to repeat")
+            self.refuse("nothing to repeat")
         if char in {"^", "$"}:
             self.at += 1
             return _assertion(char, self.flags)
         if char == "[":
             found = self.take(_CLASS)
             if found is None:
-                raise self.error("an unclosed [")
+                self.refuse("an unclosed [")
             return self.one(re.sub(r"\[:([a-z]+):\]", self.posix, found[0]))
         if char == "\\":
             return self.escape()
@@ -209,7 +209,7 @@ class _Parser:
 
     def posix(self, name: re.Match[str]) -> str:
         if name[1] not in _POSIX:
-            raise self.error(f"the unknown class {name[0]}")
+            self.refuse(f"the unknown class {name[0]}")
         return _POSIX[name[1]]
 
     def group(self) -> _Matcher:
@@ -218,14 +218,14 @@ class _Parser:
         if self.peek() == "?":
             opened = self.take(_GROUP)
             if opened is None:
-                raise self.error("a look-around or unknown group")
+                self.refuse("a look-around or unknown group")
             for flag in opened[3] or "":
                 self.flags |= {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}[flag]
             if opened[4] == ")":
                 return _sequence([])
         inner = self.alternatives()
         if self.peek() != ")":
-            raise self.error("an unclosed (")
+            self.refuse("an unclosed (")
         self.at += 1
         self.flags = flags
         return inner
@@ -233,7 +233,7 @@ class _Parser:
     def escape(self) -> _Matcher:
         found = self.take(_ESCAPE)
         if found is None:
-            raise self.error(f"the escape {self.pattern[self.at : self.at + 2]}")
+            self.refuse(f"the escape {self.pattern[self.at : self.at + 2]}")
         token = found[0]
         if token == r"\Q":
             end = self.pattern.find(r"\E", self.at)
@@ -250,7 +250,7 @@ class _Parser:
         try:
             char = re.compile(token, self.flags)
         except re.error as error:
-            raise self.error(f"{token!r} ({error})") from None
+            self.refuse(f"{token!r} ({error})")
         return lambda text, starts: frozenset(p + 1 for p in starts if p < len(text) and char.fullmatch(text[p]))
 
 

@@ -21,6 +21,7 @@ UNREACHABLE: Final = rule(
     "ztunnel src/proxy/outbound.rs:660; networks are joined by gateways only",
 )
 
+
 def direct(
     walk: Walk,
     view: ClusterView,

@@ -22,7 +22,7 @@ WORKLOAD_WAYPOINT: Final = rule(
 )
 FLAT_WAYPOINT: Final = rule(
     "flat.remote-waypoint",
-    "On a flat network several clusters hold the service, and no source says whether a peer's waypoint stands before it.",
+    "On a flat network several clusters hold the service; no source says whether a peer's waypoint stands before it.",
     "Solo docs, Argo Rollouts guide: flat network considerations; solo gloo-mesh-use-cases flat-network",
 )
 FLAT_KEY: Final = "flat_waypoint"
@@ -61,7 +61,7 @@ def outbound(
 
 
 def _refused(view: ClusterView, hop: str, refusal: Refusal, share: Fraction) -> tuple[Step, ...]:
-    """ztunnel closes the connection: the client sees a reset, never an HTTP status."""
+    """Ztunnel closes the connection: the client sees a reset, never an HTTP status."""
     reason = {"NoHealthyUpstream": "MS307", "UnknownWaypoint": "MS206", "UnknownNetworkGateway": "MS501"}
     code = reason.get(refusal.error, "MS307")
     return failed(
@@ -92,9 +92,19 @@ def _contested(
     readings = ("pods", *clusters)
     chosen = walk.choices.get(FLAT_KEY)
     if chosen not in readings:
-        question = f"{service.hostname} has endpoints in several clusters of one network: do its pods or a peer's waypoint take the connection?"
+        question = (
+            f"{service.hostname} has endpoints in several clusters of one network: do its pods or a peer's waypoint "
+            "take the connection?"
+        )
         return undecided(
-            hop, share, FLAT_WAYPOINT, code="MS902", question=question, readings=readings, key=FLAT_KEY, facts=service.why
+            hop,
+            share,
+            FLAT_WAYPOINT,
+            code="MS902",
+            question=question,
+            readings=readings,
+            key=FLAT_KEY,
+            facts=service.why,
         )
     if chosen == "pods":
         return None
@@ -186,9 +196,11 @@ def _address(outcome: NextHop, ip: str, port: int) -> str:
 def _said(outcome: NextHop, view: ClusterView) -> str:
     host = outcome.service.hostname if outcome.service is not None else outcome.connect
     if outcome.kind == "waypoint":
-        return f"{host} has waypoint {outcome.service.waypoint if outcome.service is not None else outcome.connect}: connects to it"
+        waypoint = outcome.service.waypoint if outcome.service is not None else outcome.connect
+        return f"{host} has waypoint {waypoint}: connects to it"
     if outcome.kind == "gateway":
-        return f"{host}: an endpoint on network {outcome.upstream.network if outcome.upstream else '?'}, through its gateway"
+        network = outcome.upstream.network if outcome.upstream else "?"
+        return f"{host}: an endpoint on network {network}, through its gateway"
     if outcome.service is None:
         return f"the address is a pod's: connects to it through {view.name}"
     return f"{host} has no waypoint here: connects straight to its endpoints"
@@ -218,7 +230,7 @@ def _tags(view: ClusterView, hops: list[tuple[Fraction, NextHop]]) -> frozenset[
 def _passthrough(
     walk: Walk, view: ClusterView, hop: str, outcome: NextHop, ip: str, port: int, share: Fraction
 ) -> tuple[Step, ...]:
-    """ztunnel knows nothing of the address on its network; the cluster's own network takes it."""
+    """Ztunnel knows nothing of the address on its network; the cluster's own network takes it."""
     is_vip = f"{ip}:{port}" in view.kube or any(ip in name.ips for name in view.names.values() if not name.headless)
     tags = frozenset({"no-vip"} if is_vip else {"workload-addressed"})
     children = kube_proxy(walk.deeper(), view, f"kube-proxy:{view.name}", ip, port, share, (), frozenset())

@@ -48,9 +48,7 @@ def resolve(
 
     `choices` settle contested questions.
     """
-    walk = Walk(
-        views=views, request=request, envoy=envoy.through, eastwest=eastwest.through, choices=choices or {}
-    )
+    walk = Walk(views=views, request=request, envoy=envoy.through, eastwest=eastwest.through, choices=choices or {})
     roots: list[Step] = []
     for share, client in clients:
         if client.kind == "gateway":
@@ -69,7 +67,9 @@ def _from_pod(
     capture = "none" if client.kind == "external" else row.capture if row is not None else None
     facts = row.capture_why if row is not None else ()
     if capture is None:
-        question = f"nothing says whether {client.cluster}/{client.namespace} is in the mesh: set dataplane in the scenario"
+        question = (
+            f"nothing says whether {client.cluster}/{client.namespace} is in the mesh: set dataplane in the scenario"
+        )
         return undecided(f"pod:{client.cluster}", share, UNKNOWN_CAPTURE, code="MS901", question=question, facts=facts)
     if target.ip:
         return _to_address(walk, view, client, row, capture, None, target.ip, target.port, share, facts)
@@ -82,12 +82,13 @@ def _from_pod(
             NXDOMAIN,
             code="nxdomain",
             message=f"{target.host} does not resolve in {view.name}" + (" outside the mesh" if name else ""),
-            reason="MS103",
+            reason="MS105" if target.host in view.no_vip else "MS103",
             facts=(*facts, *known),
         )
     if not name.ips:
         message = f"{target.host} has no address"
-        return failed(f"dns:{view.name}", share, NXDOMAIN, code="nxdomain", message=message, reason="MS103")
+        reason = "MS105" if target.host in view.no_vip else "MS103"
+        return failed(f"dns:{view.name}", share, NXDOMAIN, code="nxdomain", message=message, reason=reason)
     each = share / len(name.ips)
     return tuple(
         step

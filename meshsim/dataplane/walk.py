@@ -1,12 +1,13 @@
 """What every hop of the walk needs: the tables, the request, and how to say a step."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from typing import final
 
 from meshsim.dataplane.match import HttpRequest
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule, rule
 from meshsim.model.trace import Delivered, Failed, Open, Outcome, Step
 from meshsim.tables.views import Views
@@ -30,7 +31,7 @@ LOOP = rule("walk.too-long", "The proxies send the request round in a circle.", 
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Client:
     """Who calls. `kind` is `pod`, `gateway` or `external`; `ident` a gateway's decision-point id; `uid` a pod's."""
 
@@ -43,7 +44,7 @@ class Client:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """What is called: a host name or an IP, and a port."""
 
@@ -56,7 +57,7 @@ class Target:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Walk:
     """One request on its way. `choices` settle contested questions, by `assume` key.
 

@@ -7,7 +7,7 @@ Every refusal closes the connection; the client sees a reset, never an HTTP stat
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from ipaddress import ip_address
 from typing import final
@@ -26,6 +26,7 @@ from meshsim.dataplane.balance import (
     target_port,
 )
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen, record
 from meshsim.model.rule import Rule, rule
 from meshsim.model.shares import ONE, ZERO, normalised
 from meshsim.tables.service import Mode, Service
@@ -132,7 +133,7 @@ UNKNOWN_HOST = rule(
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NextHop:
     """Where ztunnel connects.
 
@@ -160,7 +161,7 @@ class NextHop:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refusal:
     """ztunnel closes the connection. `error` is its error's name (ztunnel src/proxy.rs:383)."""
 
@@ -192,7 +193,7 @@ def unknown_source(uid: str) -> Refusal:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class _Call:
     """One client's call of one address."""
 

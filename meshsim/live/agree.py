@@ -5,11 +5,11 @@ Shares are Fractions and the sums are taken term by term; no approximation by a 
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, final
 
 from meshsim.live.lab.observe import Failure, Observation
+from meshsim.model.frozen import record
 from meshsim.model.shares import ONE, ZERO
 from meshsim.model.trace import Delivered, Failed, Open, Trace
 from meshsim.tables.views import Views
@@ -26,7 +26,7 @@ Category = str | Failure
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Agreement:
     """The counts against the shares: the p-value of the row, and of the category that is furthest off."""
 

@@ -1,7 +1,7 @@
 """The lab and the model side by side: each client's call at each phase, counted by Envoys and computed by the walk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from typing import Final, final
 
@@ -11,6 +11,7 @@ from meshsim.dataplane.walk import Client
 from meshsim.live.agree import Agreement, Category, compare, counted, expected, undecided
 from meshsim.live.lab.compile import Compiled, Door, Visit, compile_lab
 from meshsim.live.lab.lab import Lab
+from meshsim.model.frozen import frozen
 from meshsim.model.shares import ONE
 from meshsim.model.trace import Step, Trace
 from meshsim.tables.views import Views
@@ -27,7 +28,7 @@ AT_ONCE: Final = 8
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Phase:
     """Tables that stand still for a while, and who calls what meanwhile."""
 
@@ -38,7 +39,7 @@ class Phase:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Compared:
     """One client's call at one phase. Without an agreement the lab could not express it, and `why` says so."""
 
@@ -59,7 +60,7 @@ class Compared:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """A whole run: how many processes, how fast they were ready, and every row."""
 

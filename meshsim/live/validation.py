@@ -1,13 +1,13 @@
 """Which rule is backed by which evidence, as a page: its source, live Envoys, and what neither can show."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Final, final
 
 from meshsim.live.agree import ALPHA
 from meshsim.live.check import Outcome
+from meshsim.model.frozen import record
 from meshsim.model.rule import RULES
 
 ENVOY: Final = "1.39.3"
@@ -81,7 +81,7 @@ component, so that only what follows from the rule is shown.
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Ran:
     """A scenario and what the lab made of it."""
 

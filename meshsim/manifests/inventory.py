@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import final
 
 from meshsim.manifests.kinds import KINDS, Bearing
 from meshsim.manifests.manifest import Manifest
+from meshsim.model.frozen import frozen
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReadFile:
     """A file that was read: how many documents, and how many objects of each kind."""
 
@@ -20,7 +20,7 @@ class ReadFile:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Skipped:
     """A file or a directory that was not read, and why."""
 
@@ -29,7 +29,7 @@ class Skipped:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Inventory:
     """The account of one cluster's sources."""
 

@@ -88,9 +88,9 @@ KINDS: Mapping[str, Kind] = {
     "GatewayClass": Kind(_GATEWAY_API, False, _M, "the `istio.io/waypoint-for` default"),
     "HTTPRoute": Kind(_GATEWAY_API, True, _M, "the split of the Gateway API plugin"),
     "ReferenceGrant": Kind(_GATEWAY_API, True, _M, "references between namespaces"),
-    "GRPCRoute": Kind(_GATEWAY_API, True, _R, "it routes gRPC requests, not followed"),
-    "TCPRoute": Kind(_GATEWAY_API, True, _R, "it routes connections, not followed"),
-    "TLSRoute": Kind(_GATEWAY_API, True, _R, "it routes connections, not followed"),
+    "GRPCRoute": Kind(_GATEWAY_API, True, _M, "it routes gRPC requests"),
+    "TCPRoute": Kind(_GATEWAY_API, True, _M, "it routes connections"),
+    "TLSRoute": Kind(_GATEWAY_API, True, _M, "it routes connections"),
     "UDPRoute": Kind(_GATEWAY_API, True, _I, "the split is about HTTP requests"),
     "BackendTLSPolicy": Kind(_GATEWAY_API, True, _R, "it changes how a gateway connects to a backend"),
     "BackendTrafficPolicy": Kind(

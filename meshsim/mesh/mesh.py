@@ -8,6 +8,7 @@ from typing import final
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Facts
+from meshsim.model.frozen import record
 from meshsim.model.names import ObjectKey, subject
 from meshsim.tables.dialect import Dialect
 
@@ -15,7 +16,7 @@ SYSTEM_NAMESPACE = "istio-system"
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """A value with the place it comes from."""
 
@@ -68,7 +69,9 @@ class Cluster:
     def label(self, facts: Facts, manifest: Manifest | None, key: str, missing: str = "") -> str | None:
         """Read a label, recorded. `missing` names the object where there is none (`Namespace/default`)."""
         if manifest is None:
-            facts.note(f"{self.name}/{missing}", f"label:{key}", None, Assumed(f"no {missing} in {self.name}'s manifests"))
+            facts.note(
+                f"{self.name}/{missing}", f"label:{key}", None, Assumed(f"no {missing} in {self.name}'s manifests")
+            )
             return None
         value = manifest.labels.get(key)
         where = manifest.evidence("metadata", "labels", key)
@@ -152,7 +155,15 @@ class Mesh:
         content = {
             name: {
                 "objects": {str(key): c.objects[key].data for key in sorted(c.objects)},
-                "settings": [c.network.value, c.ztunnel_network.value, c.region, c.zone, c.root.value, str(c.dialect), c.argo],
+                "settings": [
+                    c.network.value,
+                    c.ztunnel_network.value,
+                    c.region,
+                    c.zone,
+                    c.root.value,
+                    str(c.dialect),
+                    c.argo,
+                ],
                 "dataplane": c.dataplane.value if c.dataplane is not None else None,
                 "istiod": {key: setting.value for key, setting in sorted(c.istiod.items())},
             }

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
 from meshsim.model.evidence import Evidence
 from meshsim.model.facts import Facts
+from meshsim.model.frozen import frozen
 
 HASH_LABEL = "rollouts-pod-template-hash"
 _OWNED: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
@@ -19,7 +20,7 @@ _POD_IPS_SIZE: Final = 1 << 21
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pod:
     """One pod. `workload` is the user's name for what owns it (`helloworld`); `owner` the object that makes it."""
 
@@ -200,9 +201,7 @@ def _is_ready(manifest: Manifest) -> bool:
     return all(c.get("status") == "True" for c in ready)
 
 
-def _implied(
-    cluster: Cluster, manifest: Manifest, workload: str, age: int, count: int | None = None
-) -> list[Pod]:
+def _implied(cluster: Cluster, manifest: Manifest, workload: str, age: int, count: int | None = None) -> list[Pod]:
     template = manifest.get("spec", "template", default={})
     spec = template.get("spec") or {}
     metadata = template.get("metadata") or {}

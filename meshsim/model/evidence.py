@@ -1,11 +1,12 @@
 """Where a fact comes from: a file, a controller's write, an assumption, or a proxy's dump."""
 
-from dataclasses import dataclass
 from typing import final
+
+from meshsim.model.frozen import record
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """A value read from a file. `line` and `column` count from 1; 0 means the whole file."""
 
@@ -18,7 +19,7 @@ class Source:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Written:
     """A value that a controller or a user's command wrote at `at` (seconds since the scenario's start)."""
 
@@ -30,7 +31,7 @@ class Written:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Assumed:
     """A value nothing in the input states; `statement` says what was taken for granted."""
 
@@ -41,7 +42,7 @@ class Assumed:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Dumped:
     """A value read from a live proxy's dump."""
 

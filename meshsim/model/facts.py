@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from meshsim.model.evidence import Evidence
+from meshsim.model.frozen import record
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Fact:
     """One thing that was looked at: `subject` has `name` = `value`, known from `evidence`.
 

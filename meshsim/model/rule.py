@@ -1,11 +1,12 @@
 """A behaviour with its name, one sentence, and the source that says so."""
 
-from dataclasses import dataclass
 from typing import final
+
+from meshsim.model.frozen import record
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """`name` is `component.behaviour`; `source` names a file, a document section or a measurement."""
 

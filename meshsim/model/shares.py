@@ -11,7 +11,7 @@ ONE = Fraction(1)
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(\d+))?\s*(%)?\s*\Z")
 
 
-def parse_share(text: str | float | int) -> Fraction:
+def parse_share(text: str | float) -> Fraction:
     """Read `50%`, `0.5`, `1/3` or a number as an exact share between 0 and 1.
 
     Raises ValueError where it is none.

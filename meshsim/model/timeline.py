@@ -1,15 +1,16 @@
 """A run over time as values: what happened, what every Rollout showed, what every client got in each interval."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import final
 
+from meshsim.model.frozen import frozen
 from meshsim.model.verdict import Row
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Happened:
     """One thing that happened at `t`, after `n` syncs of that instant. `kind` is `entry`, `sync` or `pods`."""
 
@@ -21,7 +22,7 @@ class Happened:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Showing:
     """What `kubectl argo rollouts get rollout` prints of a Rollout from `t` on (after sync `n` of that instant).
 
@@ -45,7 +46,7 @@ class Showing:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Span:
     """What one client got from `start` to `end` (None: from then on). `cause` is what began it.
 
@@ -68,7 +69,7 @@ class Span:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lane:
     """One call as one Rollout's row sees it, over time."""
 
@@ -85,7 +86,7 @@ class Lane:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Window:
     """A stretch in which a client gets errors (`kind` error), or what a stale proxy decides (`stale`)."""
 
@@ -98,7 +99,7 @@ class Window:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Timeline:
     """Everything that `meshsim timeline` says; printers only format it.
 

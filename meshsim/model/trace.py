@@ -5,16 +5,16 @@ the leaves of a trace to 1.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RouteUse:
     """The L7 rule that chose a backend: which object's rule, and the destination it chose.
 
@@ -28,7 +28,7 @@ class RouteUse:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Delivered:
     """The request reached an application: `workload` is a workload uid; `cluster`, `pod` where it runs."""
 
@@ -38,7 +38,7 @@ class Delivered:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Failed:
     """The request failed at `where`: `code` for the client, Envoy's `flag` or ztunnel's error name."""
 
@@ -49,7 +49,7 @@ class Failed:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Open:
     """The request's fate is not known: something on its path is not modelled (MS901) or contested (MS902)."""
 
@@ -65,7 +65,7 @@ Outcome = Delivered | Failed | Open
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Step:
     """One decision at `hop` (a decision point's id): what was decided, by which rule, from which facts.
 
@@ -88,7 +88,7 @@ class Step:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Path:
     """One way through the tree: its steps from the client to the leaf."""
 
@@ -117,7 +117,7 @@ class Path:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Trace:
     """The whole tree of one call."""
 

@@ -1,15 +1,15 @@
 """What a call's trace comes to: the verdict, the shares, and why. The contract's answer as values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from fractions import Fraction
 from typing import final
 
 from meshsim.model.evidence import Evidence
+from meshsim.model.frozen import frozen
 from meshsim.model.shares import ZERO
 from meshsim.model.trace import Trace
-
 
 At = float | str
 """A moment: seconds since the start, `60s#3`, `step:N` or `weight:W`."""
@@ -38,7 +38,7 @@ SEVERITY: Mapping[Verdict, int] = {
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shares:
     """Exact shares by role; they sum to 1."""
 
@@ -52,7 +52,7 @@ class Shares:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ErrorShare:
     """A share of requests that fail: `code` as in `503`, `reset`; `flag` Envoy's response flag; `where` the hop."""
 
@@ -63,7 +63,7 @@ class ErrorShare:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Assumption:
     """A contested question, what was chosen, what else is said, and by whom."""
 
@@ -74,9 +74,9 @@ class Assumption:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Row:
-    """The verdict of one call for one Rollout. Shares are None where undetermined; `rollout` and `desired` where ungoverned."""
+    """One call, one Rollout, one verdict. Shares are None where undetermined, `desired` where not governed."""
 
     frm: str
     to: str
@@ -107,7 +107,7 @@ class Row:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Moment:
     """Rows of one moment. `at` is seconds since the start, or `step:N` for a probe; `weight` the probe's weight."""
 
@@ -117,7 +117,7 @@ class Moment:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Checked:
     """One expectation: its place, whether it holds, and what was found instead."""
 
@@ -132,7 +132,7 @@ class Checked:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     """Everything `meshsim run` says; printers only format it."""
 
@@ -147,7 +147,7 @@ class Answer:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Repair:
     """One edit that restores the split, verified by resolving the call again.
 
@@ -163,7 +163,7 @@ class Repair:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Explanation:
     """One call explained: its row at a moment, the smallest repair if one was found, and how to prove it live.
 

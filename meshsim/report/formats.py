@@ -1,9 +1,9 @@
 """The registry of output formats. Adding one is a module with a `Printer` and a line here; it loads when asked for."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Final, Protocol, final
 
+from meshsim.model.frozen import frozen
 from meshsim.model.reasons import Reason
 from meshsim.model.verdict import Answer, Explanation
 
@@ -17,7 +17,7 @@ FORMATS: Final[dict[str, str]] = {
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Paper:
     """What is printed on. `width` is None where lines may be as long as they are (a pipe).
 
@@ -30,7 +30,7 @@ class Paper:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Heading:
     """What an answer does not know of itself: `source` is what follows the verb to get the same scenario again
     (`scenarios/x`, `--cluster east=…`); `file` the scenario file whose lines expectations name."""

@@ -1,10 +1,10 @@
 """One call explained as people read it: its path hop by hop, its verdict, the repair, and how to prove it live."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, final
 
+from meshsim.model.frozen import frozen
 from meshsim.model.reasons import REASONS, Reason, named
 from meshsim.model.shares import ZERO
 from meshsim.model.trace import Delivered, Failed, Open, Step
@@ -18,7 +18,7 @@ MOST_FACTS: Final = 3
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Way:
     """What a hop does with some of the requests: `share` of all of them, and where they go next.
 
@@ -34,7 +34,7 @@ class Way:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Hop:
     """One decision point, with everything that one of its rules decides for the requests that arrive."""
 
@@ -49,7 +49,7 @@ class Hop:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RepairView:
     """The edit that restores the split: what, where, how, what the call gets then, and what else it changes."""
 
@@ -61,7 +61,7 @@ class RepairView:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExplanationView:
     """One call at one moment. `readings` are the paths of every reading by name, where the sources leave it open."""
 

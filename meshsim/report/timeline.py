@@ -1,9 +1,9 @@
 """A timeline as a printer needs it: one table per Rollout and address, a line an interval, a column a client."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, final
 
+from meshsim.model.frozen import frozen
 from meshsim.model.shares import percent
 from meshsim.model.timeline import Lane, Showing, Span, Timeline, Window
 from meshsim.report.words import clean
@@ -13,7 +13,7 @@ QUIET: Final = "nothing but the clock"
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Got:
     """What one client gets in one interval: the verdict, the shares, and why. `bad` is how to set it apart."""
 
@@ -25,7 +25,7 @@ class Got:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stretch:
     """One interval: what the Rollout shows and wants, what each client gets, and what began it."""
 
@@ -38,7 +38,7 @@ class Stretch:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Table:
     """The intervals of one Rollout and one address."""
 

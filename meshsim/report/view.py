@@ -5,10 +5,10 @@ only lay it out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
+from meshsim.model.frozen import frozen
 from meshsim.model.reasons import REASONS, Reason
 from meshsim.model.shares import percent
 from meshsim.model.verdict import SEVERITY, Answer, Checked, Moment, Row, Verdict
@@ -18,7 +18,7 @@ from meshsim.report.words import clean, quoted, shares, when
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Cell:
     """What one call gets at one moment. `wanted` and `got` are canary shares; `rest` what is neither revision."""
 
@@ -41,7 +41,7 @@ class Cell:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Line:
     """One call, a cell a moment."""
 
@@ -52,7 +52,7 @@ class Line:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Column:
     """One moment: its name, what the Rollout wants then, and the canary's part of it."""
 
@@ -62,7 +62,7 @@ class Column:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Table:
     """The calls to one address, for one Rollout ("" where none governs)."""
 
@@ -73,7 +73,7 @@ class Table:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Why:
     """A reason code, with what caused it and for whom."""
 
@@ -82,7 +82,7 @@ class Why:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FailedCheck:
     """An expectation that does not hold: its place, its call, what it says of it, and what was found."""
 
@@ -94,7 +94,7 @@ class FailedCheck:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AnswerView:
     """A whole answer. `counts` are (verdict, cells); `assumptions` (question, chosen, alternatives, source)."""
 

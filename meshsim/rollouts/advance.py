@@ -3,9 +3,10 @@
 Syncs take no time, so several happen at one instant, one after the other; each sees what the one before wrote.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import final
 
+from meshsim.model.frozen import frozen
 from meshsim.rollouts.due import at_rest, next_due
 from meshsim.rollouts.reconcile import reconcile, same_situation
 from meshsim.rollouts.replicaset import follow_spec
@@ -20,7 +21,7 @@ __all__ = ["Entry", "advance", "at_rest", "next_due", "pods_follow", "run_to_res
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """One thing that happened at instant `t`: sync number `n` (from 1), or pods changing after sync `n`.
 

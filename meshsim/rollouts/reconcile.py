@@ -4,9 +4,10 @@ The order of the parts, and where a sync returns early, is the contract: it deci
 Source: argo-rollouts rollout/controller.go:393-603, rollout/context.go:64-89, rollout/canary.go:22-106.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, final
 
+from meshsim.model.frozen import frozen
 from meshsim.rollouts.context import Context
 from meshsim.rollouts.due import next_due
 from meshsim.rollouts.errors import NOT_FOUND, RolloutError
@@ -36,7 +37,7 @@ STOPPERS = {"blueGreen", "pingPong"}
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sync:
     """What one sync did: the new `state` and its `edits` in order.
 

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, final
 
+from meshsim.model.frozen import frozen
 from meshsim.rollouts.spec import DEADLINE, DESIRED, HASH_LABEL, REVISION
 
 NEVER = math.inf
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pod:
     """One pod: `number` in its ReplicaSet, seconds when it was created, is ready and (terminating) gone."""
 
@@ -31,7 +32,7 @@ class Pod:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReplicaSet:
     """`replicas` is spec.replicas; `created` and `available` are its status, as the controller's cache shows it.
 

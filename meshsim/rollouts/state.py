@@ -1,9 +1,10 @@
 """One Rollout at one moment: its spec and status, its ReplicaSets, and the objects it reads and writes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, final
 
+from meshsim.model.frozen import frozen
 from meshsim.model.names import ObjectKey
 from meshsim.rollouts import gatewayapi, istio
 from meshsim.rollouts.errors import RolloutError
@@ -18,7 +19,7 @@ Results = Mapping[int | str, str]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Write:
     """One field that the controller wrote: `path` from the object's root, `value` None where it was removed."""
 
@@ -34,7 +35,7 @@ class Write:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class State:
     """Immutable; every function of this package returns a new one. Plain values inside are never changed in place.
 

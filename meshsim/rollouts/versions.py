@@ -4,9 +4,10 @@ A row holds from `since` (inclusive) to `until` (exclusive). Release candidates 
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, final
+
+from meshsim.model.frozen import record
 
 LATEST = "1.10"
 LATEST_GATEWAYAPI = "0.15"
@@ -19,7 +20,7 @@ _OLDEST: Version = (1, 2, 0)
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class VersionRow:
     """`name` is `value` for versions in [since, until)."""
 

@@ -22,7 +22,7 @@ QUOTE: Final = "quote it"
 SHARE_PATTERN: Final = r"^\d+(\.\d+)?(/\d+)?%?(\.\.\d+(\.\d+)?(/\d+)?%?)?$"
 
 
-class Unfit(ValueError):  # noqa: N818  (it is no error of the program's own)
+class Unfit(ValueError):
     """A value that does not fit its notation, with the way out."""
 
     def __init__(self, message: str, hint: str = "") -> None:

@@ -1,13 +1,14 @@
 """A scenario as plain values: what the rest of the program reads. No file format above this line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any, Literal, final
 
 from meshsim.manifests.inventory import Inventory
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Source
+from meshsim.model.frozen import frozen
 
 DIALECTS: tuple[str, ...] = (
     "solo/1.27",
@@ -34,7 +35,7 @@ Lag = tuple[float, float]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ArgoVersions:
     """Versions as stated: `1.9` means the latest patch of that minor. None where nothing is stated."""
 
@@ -43,7 +44,7 @@ class ArgoVersions:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dumps:
     """Files of live proxies that replace the compiled tables: absolute paths as read, envoy by decision point."""
 
@@ -52,7 +53,7 @@ class Dumps:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClusterSpec:
     """One cluster: what the scenario states of it, and the objects in it.
 
@@ -77,7 +78,7 @@ class ClusterSpec:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallSpec:
     """One call as stated; wildcards are not expanded yet."""
 
@@ -90,7 +91,7 @@ class CallSpec:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Traffic:
     """What only some questions need: requests a second, seconds a request takes, requests under way at once."""
 
@@ -100,7 +101,7 @@ class Traffic:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Timing:
     """Seconds: until a pod is ready, until a terminating one is gone, between resyncs of the controller."""
 
@@ -110,7 +111,7 @@ class Timing:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Propagation:
     """Lags: `per` (a cluster or a proxy) and its family, else `families`, else `default`."""
 
@@ -121,7 +122,7 @@ class Propagation:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """One entry of the timeline: `verb` with its `args`, at a moment or when its Rollout pauses next.
 
@@ -139,7 +140,7 @@ class Entry:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Expectation:
     """What must hold of every row it selects; None means not stated.
 
@@ -170,7 +171,7 @@ class Expectation:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sampling:
     """How many requests are drawn, and from which seed."""
 
@@ -179,7 +180,7 @@ class Sampling:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scenario:
     """Everything a run starts from.
 

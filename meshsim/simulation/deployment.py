@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, final
 
 from meshsim.manifests.manifest import Manifest
@@ -10,6 +10,7 @@ from meshsim.mesh.mesh import Cluster, Mesh
 from meshsim.mesh.pods import SIMULATED
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Written
+from meshsim.model.frozen import frozen
 from meshsim.model.names import ObjectKey
 from meshsim.rollouts import (
     ReplicaSet,
@@ -43,7 +44,7 @@ TOUCHED: Final = (
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Deployed:
     """A Mesh with its Rollouts in it. `refused` says why a Rollout cannot execute (MS404), `open` what it does that
     is not modelled."""

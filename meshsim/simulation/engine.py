@@ -1,14 +1,11 @@
 """The clock: simpy drives every Rollout's controller, its pods, users' entries and resyncs through one queue of events.
 
-Time in the queue is whole nanoseconds, so that instants that are equal on paper are equal. At one instant, controllers
-come before users: an entry meets the world after everything else that was due.
+At one instant, controllers come before users: an entry meets the world after everything else that was due.
 """
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, cast, final
-
-import simpy
+from typing import Any, Final, final
 
 from meshsim.mesh.mesh import Mesh
 from meshsim.rollouts import State, next_due, reconcile
@@ -17,6 +14,7 @@ from meshsim.rollouts.reconcile import same_situation
 from meshsim.rollouts.spec import steps_of
 from meshsim.scenario.scenario import Entry, Timing
 from meshsim.simulation import entries as doing
+from meshsim.simulation.clock import Clock, ticks
 from meshsim.simulation.deployment import Deployed, RolloutId, guarded, name_of, put
 from meshsim.simulation.events import ENTRY, PODS, START, SYNC, Frame, History
 from meshsim.simulation.faults import with_broken_pods
@@ -25,17 +23,9 @@ from meshsim.simulation.watching import Watch, after_edit, next_retry, seen_by_o
 
 LONGEST: Final = 30 * 24 * 3600.0
 """Seconds after the last entry within which a timeline without an end must come to rest."""
-_TICKS: Final = 10**9
-_LATER: Final = 2
-"""The priority of what comes after everything else of an instant; simpy's own events have 1."""
 _SYNCS: Final = 60
 _SYNCS_PER_STEP: Final = 12
 Steps = Generator[Any, Any, None]
-
-
-def ticks(t: float) -> int:
-    """Seconds as the queue counts them."""
-    return round(t * _TICKS)
 
 
 @final
@@ -43,10 +33,9 @@ class Engine:
     """One run of a timeline. `run` once; `history` has what happened."""
 
     def __init__(self, deployed: Deployed, entries: Sequence[Entry], timing: Timing, applied: Mesh) -> None:
-        self.env = simpy.Environment()
+        self.clock = Clock()
         self.timing = timing
         self.history = History(frames=[Frame(t=0.0, n=0, kind=START, what="the start", base=deployed)])
-        self.now = 0.0
         self._known = deployed
         self.states: dict[RolloutId, State] = dict(deployed.states)
         self._dirty: dict[RolloutId, None] = {}
@@ -55,11 +44,9 @@ class Engine:
         self._bells: dict[RolloutId, Any] = {}
         self._paused: dict[RolloutId, Any] = {}
         self._resyncs: set[RolloutId] = set()
-        self._busy: dict[object, int] = {}
         self._endless = True
-        self._instant = (0, 0)
         for rollout, state in deployed.states.items():
-            self.env.process(self._controller(rollout))
+            self.clock.env.process(self._controller(rollout))
             if state.status and not state.woken:
                 self._resync_later(rollout)
         self._schedule(entries)
@@ -68,31 +55,11 @@ class Engine:
         """Everything up to and including `until`; without it until only resyncs and back-off are left."""
         self._endless = until is None
         end = horizon + LONGEST if until is None else until
-        self.env.run(until=ticks(end) + 1)
-        self.history.now = self.now if until is None else end
+        self.clock.env.run(until=ticks(end) + 1)
+        self.history.now = self.clock.now if until is None else end
         pending = [due for state in self.states.values() if (due := next_due(state)) is not None]
         self.history.pending = min(pending, default=None)
         return self.history
-
-    # Time and turns
-
-    def _at(self, t: float) -> Any:
-        """An event at `t`, after everything else of that instant."""
-        event = self.env.event()
-        event._ok, event._value = True, None
-        self.env.schedule(event, priority=cast("Any", _LATER), delay=max(0, ticks(t) - self.env.now))
-        return event
-
-    def _arrive(self, t: float | None = None) -> None:
-        """The clock as people read it: the nominal time of what is due."""
-        if self.env.now != self._instant[0]:
-            self._instant = (int(self.env.now), 0)
-            self.now = t if t is not None and ticks(t) == self.env.now else self.env.now / _TICKS
-
-    def _stir(self, key: object, by: int) -> None:
-        self._busy[key] = self._busy.get(key, 0) + by
-        if not self._busy[key]:
-            del self._busy[key]
 
     def _ring(self, rollout: RolloutId) -> None:
         bell = self._bells.pop(rollout, None)
@@ -104,21 +71,21 @@ class Engine:
     def _controller(self, rollout: RolloutId) -> Steps:
         while rollout in self.states:
             due = None if self._stopped(rollout) else next_due(self.states[rollout])
-            bell = self._bells[rollout] = self.env.event()
+            bell = self._bells[rollout] = self.clock.env.event()
             if due is None:
                 yield bell
-            elif ticks(due) > self.env.now:
-                self._stir(rollout, 1)
-                yield self.env.timeout(ticks(due) - self.env.now) | bell
-                self._stir(rollout, -1)
+            elif ticks(due) > self.clock.env.now:
+                self.clock.stir(rollout, 1)
+                yield self.clock.env.timeout(ticks(due) - self.clock.env.now) | bell
+                self.clock.stir(rollout, -1)
             if rollout not in self.states or self._stopped(rollout):
                 continue
-            self._arrive(due)
-            if due is not None and ticks(due) <= self.env.now:
-                self.states[rollout] = replace(self.states[rollout], now=self.now, woken=True)
-            self._stir(rollout, 1)
+            self.clock.arrive(due)
+            if due is not None and ticks(due) <= self.clock.env.now:
+                self.states[rollout] = replace(self.states[rollout], now=self.clock.now, woken=True)
+            self.clock.stir(rollout, 1)
             yield from self._syncs(rollout)
-            self._stir(rollout, -1)
+            self.clock.stir(rollout, -1)
 
     def _stopped(self, rollout: RolloutId) -> bool:
         """A cluster that is down has no controller."""
@@ -129,7 +96,7 @@ class Engine:
         done = 0
         limit = _SYNCS + _SYNCS_PER_STEP * len(steps_of(self.states[rollout].rollout))
         while rollout in self.states:
-            before = replace(self.states[rollout], now=max(self.now, self.states[rollout].now))
+            before = replace(self.states[rollout], now=max(self.clock.now, self.states[rollout].now))
             state = pods_follow(before, pod_ready=self.timing.pod_ready, pod_terminate=self.timing.pod_terminate)
             if state is not before:
                 self._record(PODS, rollout, state, pods_told(before, state))
@@ -137,7 +104,7 @@ class Engine:
             if not state.woken:
                 return
             if done >= limit:
-                return self._give_up(rollout, f"hot loop at {self.now:g}s: {done} syncs did not settle")
+                return self._give_up(rollout, f"hot loop at {self.clock.now:g}s: {done} syncs did not settle")
             with guarded(rollout, self._known.mesh):
                 result = reconcile(state)
             after = result.state
@@ -147,7 +114,7 @@ class Engine:
             self._dirty[rollout] = None
             if result.changed or result.edits or failed:
                 done += 1
-                self._instant = (self._instant[0], self._instant[1] + 1)
+                self.clock.syncs += 1
                 others = seen_by_others(self._watch, self.states, rollout, result.edits)
                 sentence = told(state, after, result.edits, result.error if failed else None)
                 self._record(SYNC, rollout, after, sentence, result.edits, others)
@@ -159,7 +126,7 @@ class Engine:
                 fields = sorted({f"{edit.key} {edit.dotted}" for edit in result.edits})
                 sentence = f"hot loop: every sync writes {', '.join(fields)} to and fro (argo-rollouts#3078)"
                 return self._give_up(rollout, sentence)
-            yield self.env.timeout(0)
+            yield self.clock.env.timeout(0)
 
     def _give_up(self, rollout: RolloutId, sentence: str) -> None:
         state = self.states[rollout]
@@ -181,8 +148,8 @@ class Engine:
         self._dirty.update(dict.fromkeys(changed))
         self.history.frames.append(
             Frame(
-                t=self.now,
-                n=self._instant[1],
+                t=self.clock.now,
+                n=self.clock.syncs,
                 kind=kind,
                 subject=name_of(rollout),
                 what=what,
@@ -204,20 +171,24 @@ class Engine:
     def _resync_later(self, rollout: RolloutId) -> None:
         if rollout not in self._resyncs:
             self._resyncs.add(rollout)
-            self.env.process(self._resync(rollout))
+            self.clock.env.process(self._resync(rollout))
 
     def _resync(self, rollout: RolloutId) -> Steps:
         """A sync at the next full resync, or where the last one failed at the next retry."""
         state = self.states[rollout]
         if state.error is not None:
-            t = next_retry(state.now, self.now)
+            t = next_retry(state.now, self.clock.now)
         else:
-            t = (self.now // self.timing.resync + 1) * self.timing.resync if self.timing.resync > 0 else self.now
-        yield self._at(t)
+            t = (
+                (self.clock.now // self.timing.resync + 1) * self.timing.resync
+                if self.timing.resync > 0
+                else self.clock.now
+            )
+        yield self.clock.at(t)
         self._resyncs.discard(rollout)
-        if rollout in self.states and not (self._endless and not self._busy):
-            self._arrive(t)
-            self.states[rollout] = replace(self.states[rollout], now=self.now, woken=True)
+        if rollout in self.states and not (self._endless and not self.clock.busy):
+            self.clock.arrive(t)
+            self.states[rollout] = replace(self.states[rollout], now=self.clock.now, woken=True)
             self._ring(rollout)
 
     # Users
@@ -229,16 +200,16 @@ class Engine:
             if entry.at is None:
                 waiting.setdefault(doing.waited_for(self._known.mesh, entry), []).append(entry)
         if timed:
-            self._stir("users", 1)
-            self.env.process(self._users(sorted(timed, key=lambda entry: entry.at or 0.0)))
+            self.clock.stir("users", 1)
+            self.clock.env.process(self._users(sorted(timed, key=lambda entry: entry.at or 0.0)))
         for rollout, queue in waiting.items():
-            self.env.process(self._waits(rollout, queue))
+            self.clock.env.process(self._waits(rollout, queue))
 
     def _users(self, entries: Sequence[Entry]) -> Steps:
         for entry in entries:
-            yield self._at(entry.at or 0.0)
+            yield self.clock.at(entry.at or 0.0)
             self._do(entry, entry.at)
-        self._stir("users", -1)
+        self.clock.stir("users", -1)
 
     def _waits(self, rollout: RolloutId, entries: Sequence[Entry]) -> Steps:
         """Entries that wait for a Rollout to pause, one after the other."""
@@ -246,13 +217,13 @@ class Engine:
             while True:
                 since = doing.paused_since(self.states.get(rollout))
                 if since is None:
-                    event = self._paused.setdefault(rollout, self.env.event())
+                    event = self._paused.setdefault(rollout, self.clock.env.event())
                     yield event
                     continue
-                t = max(since + entry.after, self.now)
-                self._stir(("waits", rollout), 1)
-                yield self._at(t)
-                self._stir(("waits", rollout), -1)
+                t = max(since + entry.after, self.clock.now)
+                self.clock.stir(("waits", rollout), 1)
+                yield self.clock.at(t)
+                self.clock.stir(("waits", rollout), -1)
                 if doing.paused_since(self.states.get(rollout)) == since:
                     break
             self._do(entry, t)
@@ -264,16 +235,18 @@ class Engine:
 
     def _do(self, entry: Entry, t: float | None) -> None:
         """One entry: a command changes one Rollout, anything else the Mesh."""
-        self._arrive(t)
+        self.clock.arrive(t)
         subject = f"timeline ({entry.source})"
         silent = doing.unreachable(self._known.mesh, entry)
         if silent:
             what = f"{doing.sentence(entry)}: {silent} does not answer"
-            self.history.frames.append(Frame(t=self.now, n=self._instant[1], kind=ENTRY, subject=subject, what=what))
+            self.history.frames.append(
+                Frame(t=self.clock.now, n=self.clock.syncs, kind=ENTRY, subject=subject, what=what)
+            )
             return
         commanded = doing.commanded(self._known.mesh, entry)
         for rollout in commanded:
-            before = replace(self.states[rollout], now=self.now)
+            before = replace(self.states[rollout], now=self.clock.now)
             with guarded(rollout, self._known.mesh):
                 state = doing.command(before, entry)
             self._record(ENTRY, rollout, state, doing.sentence(entry))
@@ -282,34 +255,34 @@ class Engine:
         if commanded:
             return
         before_edit = self._flush()
-        edited, later = doing.edit(before_edit, entry, self.now, self.timing, self.applied)
-        edited, woken, unseen = after_edit(before_edit, edited, self.now)
+        edited, later = doing.edit(before_edit, entry, self.clock.now, self.timing, self.applied)
+        edited, woken, unseen = after_edit(before_edit, edited, self.clock.now)
         if edited.mesh.down != before_edit.mesh.down:
-            edited = with_broken_pods(edited, self.now)
+            edited = with_broken_pods(edited, self.clock.now)
             woken = tuple(edited.states)
         self._known = edited
         self.states = dict(edited.states)
         self._watch = Watch(self.states)
         frame = Frame(
-            t=self.now, n=self._instant[1], kind=ENTRY, subject=subject, what=doing.sentence(entry), base=edited
+            t=self.clock.now, n=self.clock.syncs, kind=ENTRY, subject=subject, what=doing.sentence(entry), base=edited
         )
         self.history.frames.append(frame)
         for found in edited.states:
             if found not in before_edit.states:
-                self.env.process(self._controller(found))
+                self.clock.env.process(self._controller(found))
             elif found in woken:
                 self._ring(found)
             elif found in unseen:
                 self._resync_later(found)
         for follow_up in later:
-            self._stir("users", 1)
-            self.env.process(self._follow(follow_up))
+            self.clock.stir("users", 1)
+            self.clock.env.process(self._follow(follow_up))
 
     def _follow(self, entry: Entry) -> Steps:
         """What an entry leads to later, such as pods of a Deployment that become ready."""
-        yield self._at(entry.at or 0.0)
+        yield self.clock.at(entry.at or 0.0)
         self._do(entry, entry.at)
-        self._stir("users", -1)
+        self.clock.stir("users", -1)
 
 
 def horizon(entries: Sequence[Entry]) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from meshsim.model.errors import UsageError
+from meshsim.model.frozen import frozen
 from meshsim.rollouts import State, Write
 from meshsim.simulation.deployment import Deployed, RolloutId, put
 
@@ -16,7 +17,7 @@ START, ENTRY, SYNC, PODS = "start", "entry", "sync", "pods"
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Frame:
     """One happening at instant `t`, after `n` syncs of that instant.
 

@@ -12,12 +12,12 @@ conditional binomials, in a time that does not depend on the number of requests.
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from math import lcm
 from typing import Final, final
 
+from meshsim.model.frozen import record
 from meshsim.simulation.streams import Purpose, Stream
 
 HISTOGRAM: Final = 1 << 17
@@ -31,7 +31,7 @@ PER_BLOCK: Final = 16
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Leaves:
     """Integer weights of the leaves 0 … n-1; leaf j has share weights[j]/total."""
 
@@ -67,7 +67,7 @@ def leaves(shares: Iterable[Fraction]) -> Leaves:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Cuts:
     """Where leaves meet: `places` are the inner cumulative weights; `first` the first bucket wholly at or above each,
     `edges` the buckets that a boundary runs through."""

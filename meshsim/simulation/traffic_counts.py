@@ -9,12 +9,12 @@ float rounding.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, exp, floor, lgamma, log, log1p, pi
 from typing import Final, final
 
+from meshsim.model.frozen import record
 from meshsim.simulation.streams import Bits, Purpose, Stream
 from meshsim.simulation.traffic import Leaves
 
@@ -65,7 +65,7 @@ def geometric(bits: Bits, success: Fraction) -> int:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Binomial:
     """Binomial(n, p), 0 < p ≤ 1/2."""
 
@@ -99,7 +99,7 @@ class Binomial:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Poisson:
     """Poisson(mean), mean > 0."""
 
@@ -125,7 +125,7 @@ class Poisson:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Geometric:
     """Failures before the first success, which has probability `p`, 0 < p < 1."""
 

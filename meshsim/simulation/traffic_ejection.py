@@ -7,11 +7,11 @@ every host's own time runs at a known pace and nothing is simulated per request.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import cos, log, pi, sqrt
 from typing import Final, final
 
+from meshsim.model.frozen import record
 from meshsim.simulation.streams import Bits, Purpose, Stream, stream
 from meshsim.simulation.traffic_counts import binomial, geometric
 
@@ -22,7 +22,7 @@ CAP_PERCENT: Final = 10
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Ejection:
     """At `at` seconds `host` has answered `requests` requests, the last ones errors, and is taken out."""
 

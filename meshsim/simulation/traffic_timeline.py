@@ -6,19 +6,19 @@ a known interval and takes label i of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, gcd, lcm
 from typing import final
 
+from meshsim.model.frozen import record
 from meshsim.simulation.streams import Bits, Purpose, Stream
 from meshsim.simulation.traffic import Leaves, counts, histogram, labels
 from meshsim.simulation.traffic_counts import poisson
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Interval:
     """[start, stop) in seconds, in which each request takes leaf j with share of.weights[j]/of.total."""
 

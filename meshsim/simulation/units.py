@@ -8,13 +8,14 @@ independent label per request.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby
 from math import prod
 from typing import Final, final
 
+from meshsim.model.frozen import frozen, record
 from meshsim.model.shares import ONE
 from meshsim.model.trace import Path, Step, Trace
 from meshsim.simulation.traffic import Leaves, leaves
@@ -47,7 +48,7 @@ LEAST_REQUEST: Final = (
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Client:
     """How a client sends: `connection` new or keep-alive over `concurrency` connections, each closed after
     `per_connection` requests if given; `pool` upstream connections of an Envoy; `sessions` cookie jars (0: none)."""
@@ -83,7 +84,7 @@ class Client:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Choice:
     """A decision: for what it is drawn, its name (for its stream), its weights, and where each way leads: another
     decision, or a leaf (the number of one of the call's `ways`)."""
@@ -107,7 +108,7 @@ def plan(trace: Trace, client: Client, policy: Policy | None = None) -> Choice |
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class _Context:
     client: Client
     policy: Policy | None

@@ -4,15 +4,15 @@ Nobody asks which dialect it is: the control plane asks a `Dialect` for a named 
 row whose product and version range fit.
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence
+from meshsim.model.frozen import frozen, record
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Behaviour:
     """`name` has `value` in `product` from minor version `since` up to and including `until`."""
 
@@ -133,7 +133,7 @@ VERSIONS: Final = {"solo": range(27, 31), "istio": range(28, 32)}
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Dialect:
     """A product at a minor version, `solo/1.30`."""
 

@@ -1,11 +1,12 @@
 """Routes, clusters and endpoints, in the words of Envoy, as one proxy holds them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, final
 
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen, record
 from meshsim.model.rule import Rule
 from meshsim.tables.workload import Locality
 
@@ -21,7 +22,7 @@ class MatchType(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class StringMatch:
     """One comparison; `ignore_case` is for paths only."""
 
@@ -31,7 +32,7 @@ class StringMatch:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RouteMatch:
     """What a request must look like; all parts must hold. An empty match takes everything."""
 
@@ -53,7 +54,7 @@ class RouteMatch:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WeightedCluster:
     """A destination of a route. `backend` is how its object names it (`helloworld-stable`, `helloworld/stable`)."""
 
@@ -63,7 +64,7 @@ class WeightedCluster:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Route:
     """One route. Either `clusters` (share weight/Σ weights) or `direct_response`, an HTTP status.
 
@@ -91,7 +92,7 @@ class Via(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Endpoint:
     """One host of a cluster.
 
@@ -115,7 +116,7 @@ class Endpoint:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Cluster:
     """One Envoy cluster: a service's port, perhaps a subset of it, with its hosts.
 
@@ -142,7 +143,7 @@ class Cluster:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Chain:
     """What a proxy does with one address: `host:port` of a service (waypoint, sidecar), or a listener's port
     and virtual host (gateway). `http` False is a TCP proxy: only `routes[0]` counts, per connection."""
@@ -159,7 +160,7 @@ class Chain:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Proxy:
     """One Envoy (or a set of identical ones): its place, its chains by `host:port`, its clusters by name.
 
@@ -178,11 +179,13 @@ class Proxy:
 
 def plain(value: Any) -> Any:
     """A table row as plain values, for printing and for JSON."""
-    from dataclasses import fields, is_dataclass  # noqa: PLC0415 - only needed by printers
+    from dataclasses import fields, is_dataclass
 
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            f.name: plain(getattr(value, f.name)) for f in fields(value) if not f.name.endswith("why") and f.name != "facts"
+            f.name: plain(getattr(value, f.name))
+            for f in fields(value)
+            if not f.name.endswith("why") and f.name != "facts"
         }
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

@@ -1,11 +1,12 @@
 """Services, in the words of ztunnel's workload discovery (istio/ztunnel proto/workload.proto)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import final
 
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen
 from meshsim.tables.workload import GatewayAddress, NamespacedHostname, NetworkAddress
 
 
@@ -37,7 +38,7 @@ class HealthPolicy(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LoadBalancing:
     """How ztunnel chooses between a service's endpoints."""
 
@@ -54,7 +55,7 @@ class Visibility(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Service:
     """One service as one cluster's proxies know it. `ports` maps service port → target port, 0 for a named one."""
 

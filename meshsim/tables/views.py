@@ -1,10 +1,11 @@
 """Everything that the proxies of all clusters know at one moment, as the data plane asks for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, final
 
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen
 from meshsim.tables.envoy import Proxy
 from meshsim.tables.service import Service
 from meshsim.tables.workload import Locality
@@ -12,7 +13,7 @@ from meshsim.tables.ztunnel import ZtunnelTables
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Name:
     """A host name as a cluster's DNS answers it. `mesh_only` names exist for captured pods alone; `ips` are the
     addresses of a headless service, or the one VIP."""
@@ -26,7 +27,7 @@ class Name:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PodRow:
     """What the data plane must know of a pod beside its workload row.
 
@@ -46,7 +47,7 @@ class PodRow:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClusterView:
     """One cluster's tables. `eastwest` says what its east-west gateway does by `x-istio-source`:
     `waypoint`, `skip`, or `label`. `kube` maps VIP:port → (pod uid, target port) as kube-proxy balances.

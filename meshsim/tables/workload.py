@@ -6,12 +6,13 @@ from enum import StrEnum
 from typing import final
 
 from meshsim.model.facts import Fact
+from meshsim.model.frozen import frozen, record
 
 HBONE_PORT = 15008
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Locality:
     """Where something runs; empty strings are unknown, and an empty part equals an empty part."""
 
@@ -48,7 +49,7 @@ class NamespacedHostname:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class GatewayAddress:
     """How to reach a waypoint or a network gateway."""
 
@@ -81,7 +82,7 @@ class NetworkMode(StrEnum):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class ApplicationTunnel:
     """A workload that takes traffic through a tunnel of its own (a sandwiched waypoint)."""
 
@@ -90,7 +91,7 @@ class ApplicationTunnel:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Workload:
     """One endpoint: a pod, a WorkloadEntry, or a pseudo-workload standing for a remote network.
 

@@ -32,7 +32,7 @@ class ZtunnelTables:
 
     @cached_property
     def vip_ranges(self) -> Mapping[str, tuple[tuple[IPv4Network | IPv6Network, Service], ...]]:
-        """Per network the VIPs that are ranges (`10.0.0.0/24`), in table order (istio/ztunnel src/state/service.rs:509)."""
+        """Per network the VIPs that are ranges (`10.0.0.0/24`), in table order (ztunnel src/state/service.rs:509)."""
         found: dict[str, list[tuple[IPv4Network | IPv6Network, Service]]] = {}
         for service in self.services.values():
             for vip in service.vips:

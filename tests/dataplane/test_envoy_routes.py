@@ -197,9 +197,9 @@ class TestRules:
         steps = envoy.through(walk(known), "gateway:c1/shop/edge", Locality(), "shop.example.com:81", ONE)
         assert ends(steps) == {"refused": 1}
 
-    def test_a_waypoint_that_does_not_hold_the_service_answers_404(self) -> None:
+    def test_a_waypoint_that_does_not_hold_the_service_refuses_the_tunnel(self) -> None:
         known = Tables(proxies=[proxy(split(stable=1), clusters=BOTH)])
-        assert ends(envoy.through(walk(known), WAYPOINT, Locality(), "other.shop:80", ONE)) == {"404 NR": 1}
+        assert ends(envoy.through(walk(known), WAYPOINT, Locality(), "other.shop:80", ONE)) == {"reset NR": 1}
 
 
 class TestOnward:
@@ -227,7 +227,7 @@ class TestOnward:
             proxy(split(all=1), clusters=(backend("all", host("s"), gateway_to("c2")),)), root="another"
         )
         steps = at(known.proxies[WAYPOINT], tables=known)
-        assert ends(steps) == {"s": HALF, "tls": HALF}
+        assert ends(steps) == {"s": HALF, "503 UF": HALF}  # an HTTP proxy answers for its upstream
         assert "failed:MS502" in tags(steps)
 
     def test_plain_connections_need_no_common_root(self) -> None:

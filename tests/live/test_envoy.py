@@ -122,9 +122,6 @@ def test_host_weights_hold_for_each_policy():
     )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the model counts weights where Envoy counts hosts (weighted_priority_health is off)"
-)
 def test_a_priority_counts_hosts_and_not_their_weights():
     # 3 of 4 hosts are healthy: 1.4 × 75 % is all of the traffic, although the sick one has 3 of 8 of the weight
     mixed = (*hosts("a", 2, weight=3, healthy=1), *hosts("x", 2), *hosts("b", 2, priority=1))

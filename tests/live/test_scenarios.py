@@ -44,7 +44,6 @@ def test_clusters_with_different_roots_cannot_shake_hands(last_phase: Callable[[
 
 
 @pytest.mark.usefixtures("envoy")
-@pytest.mark.xfail(strict=True, reason="the model says tls; an Envoy with HTTP routing answers its client 503 (UF)")
 def test_a_failed_handshake_behind_a_waypoint_is_the_waypoints_503(last_phase: Callable[[str], Phase]):
     phase = last_phase("client-local-waypoint")
     outcome = check([replace(phase, views=Rooted(phase.views), calls=phase.calls[:1])], requests=40)
@@ -52,7 +51,6 @@ def test_a_failed_handshake_behind_a_waypoint_is_the_waypoints_503(last_phase: C
 
 
 @pytest.mark.usefixtures("envoy")
-@pytest.mark.xfail(strict=True, reason="the model says 404 NR; the tunnel is refused, the client's connection closed")
 def test_a_port_that_a_waypoint_does_not_know_closes_the_connection(last_phase: Callable[[str], Phase]):
     phase = last_phase("client-local-waypoint")
     elsewhere = tuple(replace(call, target=replace(call.target, port=9999)) for call in phase.calls)

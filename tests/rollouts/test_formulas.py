@@ -108,7 +108,10 @@ def test_stable_must_have_pods_for_its_share(available: int, share: int, *, read
         ({"conditions": [{"type": "InvalidSpec", "message": "m"}]}, ("Degraded", "InvalidSpec: m")),
         ({"pauseConditions": [{"reason": "CanaryPauseStep"}]}, ("Paused", "CanaryPauseStep")),
         ({"updatedReplicas": 0}, ("Progressing", "more replicas need to be updated")),
-        ({"updatedReplicas": 1, "availableReplicas": 0}, ("Progressing", "updated replicas are still becoming available")),
+        (
+            {"updatedReplicas": 1, "availableReplicas": 0},
+            ("Progressing", "updated replicas are still becoming available"),
+        ),
         (
             {"updatedReplicas": 1, "availableReplicas": 1, "stableRS": "a", "currentPodHash": "b"},
             ("Progressing", "waiting for all steps to complete"),

@@ -38,7 +38,7 @@ def test_every_row_has_a_source() -> None:
 
 def test_what_is_no_version_is_an_error() -> None:
     for text in ("latest", "1", "1.1"):
-        with pytest.raises(ValueError, match="version|not modelled"):
+        with pytest.raises(ValueError, match=r"version|not modelled"):
             controller(text)
 
 

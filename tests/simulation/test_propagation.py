@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from meshsim.analysis.lagging import smallest_delay
 from meshsim.scenario.scenario import Propagation
 from meshsim.session import Session
 from meshsim.simulation.propagation import lag_of, ticks
@@ -62,7 +61,7 @@ def test_errors_begin_when_a_late_proxy_outlives_the_scale_down_delay(
 
 
 def test_smallest_safe_delay_is_the_longest_lag_of_endpoints(scenario: MakeSession) -> None:
-    assert smallest_delay(scenario("time-late-proxies"), "cluster1/default/helloworld", most=10) == 3.0
+    assert scenario("time-late-proxies").safe_delay("cluster1/default/helloworld", most=10) == 3.0
 
 
 def test_a_terminating_pod_still_answers_a_late_proxy(scenario: MakeSession) -> None:

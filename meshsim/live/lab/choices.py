@@ -1,7 +1,6 @@
 """A choice taken once for each connection: ztunnel's between endpoints, kube-proxy's between a Service's pods."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Final, final
@@ -9,6 +8,7 @@ from typing import Final, final
 from meshsim.live.lab.plan import UNNAMED, Plan
 from meshsim.live.lab.resources import Config, address, listener, passes_metadata, tcp_proxy
 from meshsim.live.lab.senders import Sender
+from meshsim.model.frozen import record
 from meshsim.tables.views import ClusterView
 
 NEVER_SPILLS: Final = 1_000_000
@@ -17,7 +17,7 @@ Place = tuple[str, int]
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """One way on: its host, its weight, and how many preferences fewer than the best it matches."""
 

@@ -6,7 +6,6 @@ the lab can contradict it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, final
 
@@ -15,6 +14,7 @@ from meshsim.live.lab.addresses import Addresses
 from meshsim.live.lab.certificates import Authorities
 from meshsim.live.lab.plan import AppPort, AtEastwest, AtWaypoint, Inbound, MutualTls, Plan
 from meshsim.live.lab.resources import Resources
+from meshsim.model.frozen import frozen
 from meshsim.tables.views import ClusterView, Name, Views
 from meshsim.tables.workload import Locality, NetworkAddress
 
@@ -35,7 +35,7 @@ class Caller(Protocol):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Visit:
     """One client and what it calls: a host or an IP, a port, and the Host header it sends."""
 
@@ -47,7 +47,7 @@ class Visit:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Door:
     """Where a client's connections enter the lab: its addresses, taken in turn, and the first hop's name.
 
@@ -60,7 +60,7 @@ class Door:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Compiled:
     """The processes of a lab at one moment, with what each is told, and the visitors' doors in order.
 

@@ -5,10 +5,10 @@ Either a new connection for each request, as a curl loop has, or a number of con
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, final
 
 from meshsim.live.lab.resources import MARK
+from meshsim.model.frozen import frozen, record
 
 CLOSED: Final = 0
 """The status of a request whose connection was closed (or refused) without an answer."""
@@ -17,7 +17,7 @@ PATIENCE: Final = 5.0
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Load:
     """What is sent: `requests` in all, over new connections or `per_connection` over each, `at_once` side by side."""
 
@@ -33,7 +33,7 @@ class Load:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """One answer: `ident` is what the access logs know the request by; `connection` counts from 0."""
 

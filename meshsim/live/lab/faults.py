@@ -6,14 +6,14 @@ from meshsim.model.errors import MeshsimError
 
 
 @final
-class LabMissing(MeshsimError):  # noqa: N818 - it names what is missing
+class LabMissing(MeshsimError):
     """This machine cannot run the lab (exit 3)."""
 
     exit_code = 3
 
 
 @final
-class LabFault(MeshsimError):  # noqa: N818 - the fault is the lab's, not the input's
+class LabFault(MeshsimError):
     """The lab broke: a process ended, refused its configuration, or counted differently from the clients (exit 70)."""
 
     exit_code = 70

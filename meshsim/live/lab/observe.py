@@ -4,12 +4,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
 from meshsim.live.lab.drive import CLOSED, REFUSED, Reply
 from meshsim.live.lab.plan import ACCESS_LOG
+from meshsim.model.frozen import frozen, record
 
 PASSED_ON: Final = "via_upstream"
 """The details of a response that came from further on."""
@@ -22,7 +22,7 @@ PATIENCE: Final = 3.0
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Failure:
     """A failure as the proxy says it: the client's `code` (`503`, or `closed` without an answer), Envoy's flag, and the
     hop that decided it."""
@@ -36,7 +36,7 @@ class Failure:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Observation:
     """What came back: answers by pod, failures by kind, over so many requests; `connections` has each connection's
     answers in order."""

@@ -20,6 +20,7 @@ from meshsim.live.lab.resources import (
     log,
     virtual_host,
 )
+from meshsim.model.frozen import record
 from meshsim.tables.views import ClusterView, PodRow, Views
 from meshsim.tables.workload import HBONE_PORT, Locality
 
@@ -28,7 +29,7 @@ ACCESS_LOG: Final = "access.jsonl"
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class AppPort:
     """A pod's application on a port."""
 
@@ -37,7 +38,7 @@ class AppPort:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Inbound:
     """A pod's HBONE port, asked by CONNECT for `authority`, which stands for a port of the pod."""
 
@@ -47,7 +48,7 @@ class Inbound:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class MutualTls:
     """A pod's port behind its own sidecar."""
 
@@ -56,7 +57,7 @@ class MutualTls:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class AtWaypoint:
     """A waypoint's pod, asked by CONNECT for `authority`, which stands for its chain `address` (`host:port`), or for
     `port` of the pod `workload` where the waypoint stands before a pod."""
@@ -71,7 +72,7 @@ class AtWaypoint:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class AtEastwest:
     """A cluster's east-west gateway, asked by CONNECT for `authority` (`host:port`)."""
 

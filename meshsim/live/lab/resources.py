@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
+from meshsim.model.frozen import record
+
 Config = dict[str, Any]
 TYPE: Final = "type.googleapis.com/envoy."
 MARK: Final = "x-meshsim"
@@ -48,7 +50,7 @@ class Resources:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Identity:
     """Who a proxy is in TLS: its certificate, its key, and what it trusts."""
 

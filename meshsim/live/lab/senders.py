@@ -4,7 +4,6 @@ A host of such a cluster is an internal listener that does the tunnelling, and i
 Istio's waypoints (istio pilot/pkg/networking/core/cluster_waypoint.go, `connect_originate`).
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
 from meshsim.live.lab.plan import UNNAMED, AppPort, AtEastwest, AtWaypoint, Inbound, MutualTls, Plan
@@ -22,6 +21,7 @@ from meshsim.live.lab.resources import (
     tcp_proxy,
     upstream_tls,
 )
+from meshsim.model.frozen import record
 from meshsim.tables.views import ClusterView
 from meshsim.tables.workload import Locality
 
@@ -31,7 +31,7 @@ ANY_IN_DOMAIN: Final = "spiffe://"
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class Sender:
     """A proxy in its role as a client of other proxies."""
 

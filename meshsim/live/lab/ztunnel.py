@@ -8,7 +8,6 @@ is not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
@@ -16,6 +15,7 @@ from meshsim.live.lab.choices import Choice, Place, draw, kube_proxy
 from meshsim.live.lab.plan import Plan
 from meshsim.live.lab.resources import Config, address, listener, tcp_proxy
 from meshsim.live.lab.senders import Sender
+from meshsim.model.frozen import record
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service, Visibility
 from meshsim.tables.views import ClusterView
 from meshsim.tables.workload import (
@@ -41,7 +41,7 @@ def outbound(plan: Plan, view: ClusterView, uid: str, ip: str, port: int) -> Pla
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@record
 class _Outbound:
     plan: Plan
     view: ClusterView

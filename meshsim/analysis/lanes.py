@@ -1,0 +1,91 @@
+"""Lanes: the rows of each call over time, merged while nothing about them changes."""
+
+from dataclasses import replace
+from typing import final
+
+from meshsim.analysis.calls import Call
+from meshsim.model.timeline import Lane, Span
+from meshsim.model.verdict import Row
+
+LaneKey = tuple[str, str, str, tuple[tuple[str, str], ...], str | None]
+RowsOfCalls = tuple[tuple[Call, tuple[Row, ...]], ...]
+
+
+@final
+class Lanes:
+    """Rows over time, merged while nothing about them changes."""
+
+    def __init__(self) -> None:
+        self._spans: dict[LaneKey, list[Span]] = {}
+        self._micro: dict[LaneKey, list[Span]] = {}
+
+    def add(
+        self,
+        rows: RowsOfCalls,
+        t: float,
+        cause: str,
+        *,
+        fresh: RowsOfCalls | None = None,
+        worst: bool = False,
+    ) -> None:
+        """`fresh` are the rows if nobody were late: what differs from them is stale."""
+        present: set[LaneKey] = set()
+        current = {_lane(row): row for _, found in fresh or () for row in found}
+        for _, found in rows:
+            for row in found:
+                key = _lane(row)
+                present.add(key)
+                spans = self._spans.setdefault(key, [])
+                stale = fresh is not None and not (key in current and same_routing(current[key], row))
+                if spans and spans[-1].end is None and same_routing(spans[-1].row, row) and spans[-1].stale == stale:
+                    continue
+                self._close(spans, t)
+                spans.append(Span(start=t, end=None, row=row, cause=cause, stale=stale, worst=stale and worst))
+        for key, spans in self._spans.items():
+            if key not in present:
+                self._close(spans, t)
+
+    def micro(self, rows: RowsOfCalls, t: float, n: int, what: str) -> None:
+        for _, found in rows:
+            for row in found:
+                spans = self._micro.setdefault(_lane(row), [])
+                if not spans or not same_routing(spans[-1].row, row) or spans[-1].start != t:
+                    spans.append(Span(start=t, end=t, row=row, cause=what, n=n, micro=True))
+
+    @staticmethod
+    def _close(spans: list[Span], t: float) -> None:
+        if spans and spans[-1].end is None:
+            spans[-1] = replace(spans[-1], end=t)
+
+    def made(self) -> tuple[Lane, ...]:
+        return tuple(
+            Lane(
+                frm=key[0],
+                to=key[1],
+                path=key[2],
+                rollout=key[4],
+                spans=tuple(spans),
+                micro=tuple(self._micro.get(key, ())),
+            )
+            for key, spans in self._spans.items()
+        )
+
+
+def _lane(row: Row) -> LaneKey:
+    return (row.frm, row.to, row.path, tuple(sorted(row.headers.items())), row.rollout)
+
+
+def same_routing(a: Row, b: Row) -> bool:
+    """Whether two rows of a call say the same to its user."""
+    return (
+        a.verdict is b.verdict
+        and a.masked == b.masked
+        and a.reasons == b.reasons
+        and a.desired == b.desired
+        and a.effective == b.effective
+        and a.errors == b.errors
+        and a.versions == b.versions
+        and a.clusters == b.clusters
+        and a.decided_by == b.decided_by
+        and a.hops == b.hops
+    )
