@@ -1,6 +1,6 @@
 """Pure functions on plain values: the seam under `meshsim.load`, for tests and for people who build on the model.
 
-Everything takes dicts and lists as YAML and JSON have them. `meshsim.rollouts` is loaded when first asked for.
+Everything takes dicts and lists as YAML and JSON have them. `meshsim.rollouts.formulas` is loaded when first asked for.
 
 Tables and ztunnel
     `ztunnel_tables(mapping)` reads ztunnel's local configuration or config dump; `plain(tables)` writes it.
@@ -12,11 +12,14 @@ istiod
 Envoy
     `priority_load([(healthy, total), …], panic=0)` and `priorities(endpoints, setting, proxy_locality)`.
 Argo Rollouts
-    what `meshsim.rollouts` offers under the same name: `template_hash`, `desired_counts`, `weight_at`,
-    `services_at`, `at_desired`, `write_httproute`, `write_virtualservice`, `write_destinationrule`;
-    and the controller's formulas one by one (`meshsim.rollouts.formulas`): `current_set_weight`,
-    `desired_canary_weight`, `canary_target`, `replicas_at_weight`, `approximate_counts`, `abort_weight`,
-    `stable_ready`, `phase`, `fenceposts`, `pause_seconds`, `step_hash`, and `sync`, one whole reconcile.
+    `meshsim.rollouts.formulas`, which says what `rollout`, `status` and `sets` may look like.
+    Pods: `desired_counts(rollout, status, sets)`, `at_desired(…)`, `threshold_met`, `replicas_at_weight`,
+    `approximate_counts`, `canary_target`, `desired_canary_weight`, `fenceposts`.
+    Traffic: `weight_at(rollout, status, sets)`, `services_at(…)`, `current_set_weight`, `abort_weight`, `stable_ready`.
+    Writers: `write_httproute(docs, rollout, weight)`, `write_virtualservice(docs, rollout, weight)`,
+    `write_destinationrule(docs, rollout, canary_hash, stable_hash)`: `docs` with the writes in them, or RolloutError.
+    Hashes: `template_hash(template, flavour, collision_count, source)`, `step_hash(rollout)`.
+    The rest: `phase(rollout, status)`, `pause_seconds(pause)`, and `sync(rollout, docs)`, one whole reconcile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,45 +57,40 @@ __all__ = [
 
 _ROLLOUTS = frozenset(
     {
+        "abort_weight",
+        "approximate_counts",
         "at_desired",
+        "canary_target",
+        "current_set_weight",
+        "desired_canary_weight",
         "desired_counts",
+        "fenceposts",
+        "pause_seconds",
+        "phase",
+        "replicas_at_weight",
         "services_at",
+        "stable_ready",
+        "step_hash",
+        "sync",
         "template_hash",
+        "threshold_met",
         "weight_at",
         "write_destinationrule",
         "write_httproute",
         "write_virtualservice",
     }
 )
-_FORMULAS = frozenset(
-    {
-        "abort_weight",
-        "approximate_counts",
-        "canary_target",
-        "current_set_weight",
-        "desired_canary_weight",
-        "fenceposts",
-        "pause_seconds",
-        "phase",
-        "replicas_at_weight",
-        "stable_ready",
-        "step_hash",
-        "sync",
-    }
-)
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROLLOUTS:
-        return getattr(import_module("meshsim.rollouts"), name)
-    if name in _FORMULAS:
         return getattr(import_module("meshsim.rollouts.formulas"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_ROLLOUTS, *_FORMULAS})
+    return sorted({*__all__, *_ROLLOUTS})
 
 
 def ztunnel_tables(mapping: Mapping[str, Any], network: str | None = None) -> ZtunnelTables:

@@ -11,7 +11,7 @@ from meshsim.model.names import absolute_host, subject
 from meshsim.model.trace import Path
 from meshsim.model.verdict import Assumption, Shares
 from meshsim.rollouts.istio import http_indexes, virtual_services
-from meshsim.rollouts.spec import canary
+from meshsim.rollouts.spec import canary, routed_services
 
 
 def codes(situation: Situation, rollout: Managed, effective: Shares, *, skewed: bool) -> list[str]:
@@ -80,6 +80,7 @@ def _canary_weights(situation: Situation, rollout: Managed, name: str) -> list[i
         ]
     routing = spec.get("trafficRouting", {}).get("istio", {})
     subset = (routing.get("destinationRule") or {}).get("canarySubsetName")
+    canary_service = routed_services(rollout.state.rollout, rollout.state.status)[1]
     found: list[int | None] = []
     routes = manifest.get("spec", "http", default=[])
     for namespace, service, entry in virtual_services(rollout.state.rollout):
@@ -93,7 +94,7 @@ def _canary_weights(situation: Situation, rollout: Managed, name: str) -> list[i
             for part in routes[index].get("route") or ():
                 host = str((part.get("destination") or {}).get("host", "")).partition(".")[0]
                 named = (part.get("destination") or {}).get("subset")
-                if (subset and named == subset) or (not subset and host == spec.get("canaryService")):
+                if (subset and named == subset) or (not subset and host == canary_service):
                     found.append(int(part.get("weight") or 0))
     return found
 

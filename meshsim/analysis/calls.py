@@ -18,6 +18,7 @@ from meshsim.model.facts import Facts
 from meshsim.model.frozen import frozen
 from meshsim.model.names import CLUSTER_DOMAIN, fqdn
 from meshsim.model.shares import ONE
+from meshsim.rollouts.spec import managed_services
 from meshsim.scenario.scenario import CallSpec
 from meshsim.tables.workload import Locality
 
@@ -191,7 +192,7 @@ def governed_services(situation: Situation, cluster: str) -> frozenset[tuple[str
             continue
         labels = dict((rollout.state.template.get("metadata") or {}).get("labels") or {})
         managed = {
-            rollout.state.object("Service", str(n)) is not None and n for n in _managed_services(rollout.state.rollout)
+            rollout.state.object("Service", str(n)) is not None and n for n in managed_services(rollout.state.rollout)
         }
         for service in here.of("Service"):
             selector = service.get("spec", "selector", default={})
@@ -201,13 +202,6 @@ def governed_services(situation: Situation, cluster: str) -> frozenset[tuple[str
             if wanted.items() <= labels.items():
                 found.add((service.namespace, service.name))
     return frozenset(found)
-
-
-def _managed_services(rollout: Mapping[str, object]) -> tuple[str, ...]:
-    from meshsim.rollouts.spec import canary
-
-    spec = canary(rollout)
-    return tuple(str(spec[role]) for role in ("stableService", "canaryService") if spec.get(role))
 
 
 def _ingress(situation: Situation, rest: str, name: str, where: Evidence | None) -> Caller:
@@ -429,7 +423,7 @@ def _leads(situation: Situation, cluster: str, rules: list[dict[str, object]]) -
             if known is not None and known.alias:
                 names.add(known.alias)
     for rollout in situation.rollouts.values():
-        names |= set(_managed_services(rollout.state.rollout))
+        names |= set(managed_services(rollout.state.rollout))
     for rule in rules:
         for ref in [*_list(rule.get("backendRefs")), *(_dict(r).get("destination") for r in _list(rule.get("route")))]:
             entry = _dict(ref)

@@ -89,6 +89,10 @@ class Situation:
         """Whether the controller inserted the rule that was used (`setHeaderRoute`): it wants the canary alone."""
         if use is None or use.object is None or use.object not in rollout.routes:
             return False
+        manifest = self.object(use.object)
+        http = manifest.get("spec", "http", default=[]) if manifest is not None else []
+        if any(str(route.get("name")) == use.rule and route.get("mirror") for route in http):
+            return False  # setMirrorRoute copies requests; the rule itself is split like the others
         names = [str(r.get("name")) for r in (routing(rollout.state.rollout) or {}).get("managedRoutes") or ()]
         return any(use.rule == name or use.rule.startswith(f"{name}-") for name in names)
 

@@ -25,19 +25,17 @@ from meshsim.rollouts import commands
 from meshsim.rollouts.advance import Entry, advance, run_to_rest
 from meshsim.rollouts.due import at_rest, next_due
 from meshsim.rollouts.errors import RolloutError
+from meshsim.rollouts.formulas import at_desired, desired_counts, services_at, weight_at
 from meshsim.rollouts.gatewayapi import write_httproute
 from meshsim.rollouts.istio import write_destinationrule, write_virtualservice
 from meshsim.rollouts.phase import Shown, shown
 from meshsim.rollouts.reconcile import Sync, reconcile
 from meshsim.rollouts.replicaset import Pod, ReplicaSet, replica_set
-from meshsim.rollouts.scale import at_desired, desired_counts
-from meshsim.rollouts.services import services_at
 from meshsim.rollouts.settle import deploy, hold, next_revision, observe, settled
 from meshsim.rollouts.state import State, Write, state_of
 from meshsim.rollouts.steps import probe_steps
 from meshsim.rollouts.template_hash import template_hash
 from meshsim.rollouts.validate import check, not_modelled
-from meshsim.rollouts.weight import weight_at
 
 __all__ = [
     "Entry",

@@ -1,40 +1,185 @@
-"""The controller's formulas one by one, on plain values: a Rollout, its status and its ReplicaSets as in YAML.
+"""The controller's formulas and writers one by one, as pure functions on plain values: what `meshsim.api` offers of
+Argo Rollouts.
 
-`sets` are ReplicaSets (labels, spec.replicas, status.replicas, status.availableReplicas); which of them is new and
-which stable follows from `status.currentPodHash` and `status.stableRS`. `version` is the controller's.
+`rollout` is the object as YAML has it, with or without its status. `status` is its status in Argo's words (default:
+`rollout["status"]`); every field of it may be absent. `sets` are its ReplicaSets, in any of these forms:
+
+* a list of objects as YAML has them (label `rollouts-pod-template-hash`, `spec.replicas`, `status.replicas`,
+  `status.availableReplicas`); an absent spec.replicas is 1, as everywhere in Kubernetes;
+* a list of bare mappings, `{"hash": …, "replicas": …, "available": …}` (`created`, by default `replicas`);
+* a mapping by role (`new` or `canary`, `stable`, `others`) or by pod-template hash, of either.
+
+The new ReplicaSet is `status.currentPodHash`'s; where the status does not say, that of the Rollout's template, else the
+latest one that is not stable. `version` is the controller's, such as "1.9" or "1.8.2"; weights are 0 to
+maxTrafficWeight (100), times are seconds. Nothing given is changed. What the controller or the plugin fails with is
+raised as `meshsim.rollouts.RolloutError`, in their words.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from meshsim.rollouts import scale, weight
+from meshsim.rollouts.gatewayapi import write_httproute
+from meshsim.rollouts.istio import write_destinationrule, write_virtualservice
 from meshsim.rollouts.phase import phase_of
 from meshsim.rollouts.reconcile import reconcile
-from meshsim.rollouts.replicaset import ReplicaSet, replica_set
-from meshsim.rollouts.spec import Fields, fenceposts, pause_seconds
+from meshsim.rollouts.replicaset import ReplicaSet, by_hash, replica_set
+from meshsim.rollouts.scale import Counts, Sets
+from meshsim.rollouts.services import may_switch, selected, switched
+from meshsim.rollouts.spec import (
+    MANAGED_BY,
+    Fields,
+    canary,
+    canary_weight,
+    fenceposts,
+    is_promoted,
+    managed_services,
+    pause_seconds,
+    routing,
+    turns,
+    weights_of,
+)
 from meshsim.rollouts.state import state_of
 from meshsim.rollouts.steps import step_hash
-from meshsim.rollouts.versions import LATEST, LATEST_GATEWAYAPI
+from meshsim.rollouts.template_hash import template_hash
+from meshsim.rollouts.versions import LATEST, LATEST_GATEWAYAPI, controller
 
 __all__ = [
+    "Counts",
     "abort_weight",
     "approximate_counts",
+    "at_desired",
     "canary_target",
     "current_set_weight",
     "desired_canary_weight",
+    "desired_counts",
     "fenceposts",
     "pause_seconds",
     "phase",
     "replicas_at_weight",
+    "services_at",
     "stable_ready",
     "step_hash",
     "sync",
+    "template_hash",
+    "threshold_met",
+    "weight_at",
+    "write_destinationrule",
+    "write_httproute",
+    "write_virtualservice",
 ]
-Sets = Iterable[Mapping[str, Any] | ReplicaSet]
+SomeSets = Iterable[Mapping[str, Any] | ReplicaSet] | Mapping[str, Any] | Sets | None
+_ROLES = {"new", "newRS", "canary", "stable", "stableRS", "others", "other", "older", "olderRSs", "oldRSs"}
+_OBJECT = {"metadata", "spec", "status", "kind"}
 
 
 def _status(rollout: Fields, status: Fields | None) -> Fields:
     return (rollout.get("status") or {}) if status is None else status
+
+
+def picked(rollout: Fields, status: Fields, sets: SomeSets, *, version: str = LATEST) -> Sets:
+    """The new, the stable and the other ReplicaSets among `sets`, whatever the form they are given in."""
+    if sets is None:
+        return scale.NO_SETS
+    if isinstance(sets, Sets):
+        return sets
+    if isinstance(sets, Mapping):
+        if sets.keys() <= _ROLES:
+            return _by_role(status, sets)
+        sets = [sets] if sets.keys() & _OBJECT else [_with_hash(name, found) for name, found in sets.items()]
+    known = [replica_set(found, order) for order, found in enumerate(sets)]
+    stable = by_hash(known, status.get("stableRS") or "")
+    new = _newest(rollout, status, known, stable, version)
+    return Sets(new, stable, tuple(found for found in known if found is not new and found is not stable))
+
+
+def _by_role(status: Fields, sets: Mapping[str, Any]) -> Sets:
+    def one(*roles: str) -> ReplicaSet | None:
+        given = next((sets[role] for role in roles if sets.get(role) is not None), None)
+        return None if given is None else replica_set(_with_hash(hashes[roles[0]], given))
+
+    hashes = {"new": status.get("currentPodHash") or "canary", "stable": status.get("stableRS") or "stable"}
+    new, stable = one("new", "newRS", "canary"), one("stable", "stableRS")
+    if new is None and is_promoted(status):
+        new = stable
+    others = next((sets[role] for role in ("others", "other", "older", "olderRSs", "oldRSs") if sets.get(role)), ())
+    return Sets(new, stable, tuple(replica_set(found, order) for order, found in enumerate(others)))
+
+
+def _with_hash(pod_hash: str, found: Mapping[str, Any] | ReplicaSet) -> Mapping[str, Any] | ReplicaSet:
+    """A bare mapping of counts with the hash that it is listed under."""
+    if isinstance(found, ReplicaSet) or found.keys() & {"metadata", "hash"}:
+        return found
+    return {"metadata": {"name": pod_hash}, **found, "hash": pod_hash}
+
+
+def _newest(
+    rollout: Fields, status: Fields, known: list[ReplicaSet], stable: ReplicaSet | None, version: str
+) -> ReplicaSet | None:
+    recorded = status.get("currentPodHash") or ""
+    if recorded:
+        return by_hash(known, recorded)
+    template = (rollout.get("spec") or {}).get("template")
+    if template:
+        flavour = controller(version)["hash_flavour"]
+        found = by_hash(known, template_hash(template, flavour, status.get("collisionCount")))
+        if found is not None:
+            return found
+    return max((one for one in known if one is not stable), key=lambda one: (one.revision, one.order), default=None)
+
+
+# How many pods
+
+
+def desired_counts(
+    rollout: Fields,
+    status: Fields | None = None,
+    sets: SomeSets = None,
+    *,
+    weights: Fields | None = None,
+    version: str = LATEST,
+) -> Counts:
+    """(canary, stable) replicas that the controller wants.
+
+    `weights` default to `status.canary.weights`. `sets` matter for aborts with dynamicStableScale, and for basic
+    canaries, which get there in several syncs: without them the counts that they end at are returned.
+    Source: argo-rollouts utils/replicaset/canary.go:124-428.
+    """
+    known = _status(rollout, status)
+    found = picked(rollout, known, sets, version=version)
+    if routing(rollout) is None and found == scale.NO_SETS:
+        return scale.resting_counts(rollout, known, version=version)
+    used = weights_of(known) if weights is None else weights
+    return scale.counts(rollout, known, found, used, version=version)
+
+
+def at_desired(
+    rollout: Fields,
+    status: Fields | None = None,
+    sets: SomeSets = None,
+    *,
+    weights: Fields | None = None,
+    version: str = LATEST,
+) -> bool:
+    """Whether canary and stable have the pods that the current step asks for.
+
+    `weights` are the traffic weights taken into account; unlike `desired_counts` the default is none, as the
+    controller asks before it knows them. Source: argo-rollouts utils/replicaset/canary.go:59.
+    """
+    known = _status(rollout, status)
+    found = picked(rollout, known, sets, version=version)
+    return scale.is_at_desired(rollout, known, found, weights, version=version)
+
+
+def threshold_met(rollout: Fields, found: Mapping[str, Any] | None, desired: int, *, version: str = LATEST) -> bool:
+    """Whether a ReplicaSet has `desired` pods, or as many of them as replicaProgressThreshold asks (canary.go:35).
+
+    >>> ro = {"spec": {"strategy": {"canary": {"replicaProgressThreshold": {"type": "Percent", "value": 90}}}}}
+    >>> [threshold_met(ro, {"hash": "a", "replicas": 10, "available": n}, 10) for n in (8, 9)]
+    [False, True]
+    """
+    return scale.threshold_met(rollout, None if found is None else replica_set(found), desired, version=version)
 
 
 def current_set_weight(rollout: Fields, status: Fields | None = None) -> int:
@@ -50,23 +195,24 @@ def current_set_weight(rollout: Fields, status: Fields | None = None) -> int:
 
 
 def desired_canary_weight(
-    rollout: Fields, status: Fields | None = None, sets: Sets = (), *, version: str = LATEST
+    rollout: Fields, status: Fields | None = None, sets: SomeSets = None, *, version: str = LATEST
 ) -> int:
     """The weight that pods are planned for; a dynamic abort walks the steps backwards (canary.go:518)."""
     known = _status(rollout, status)
-    return scale.desired_canary_weight(rollout, known, scale.pick_sets(known, sets), version=version)
+    return scale.desired_canary_weight(rollout, known, picked(rollout, known, sets, version=version), version=version)
 
 
 def canary_target(
-    rollout: Fields, status: Fields | None = None, sets: Sets = (), *, version: str = LATEST
+    rollout: Fields, status: Fields | None = None, sets: SomeSets = None, *, version: str = LATEST
 ) -> tuple[int | None, int]:
     """(explicit replicas or None, weight) that the canary is scaled by (canary.go GetCanaryReplicasOrWeight)."""
     known = _status(rollout, status)
-    return scale.canary_replicas_or_weight(rollout, known, scale.pick_sets(known, sets), version=version)
+    found = picked(rollout, known, sets, version=version)
+    return scale.canary_replicas_or_weight(rollout, known, found, version=version)
 
 
 def replicas_at_weight(replicas: int, percent: int, most: int = 100) -> int:
-    """Replicas for a weight, rounded up (canary.go trafficWeightToReplicas).
+    """Replicas for a weight of `most`, rounded up (canary.go trafficWeightToReplicas).
 
     >>> [replicas_at_weight(n, w) for n, w in ((10, 5), (4, 25), (1, 1), (3, 0))]
     [1, 1, 1, 0]
@@ -74,26 +220,90 @@ def replicas_at_weight(replicas: int, percent: int, most: int = 100) -> int:
     return -(-replicas * percent // most)
 
 
-def approximate_counts(replicas: int, percent: int, *, surge: int = 1, most: int = 100) -> tuple[int, int]:
+def approximate_counts(replicas: int, percent: int, *, surge: int = 1, most: int = 100) -> Counts:
     """(canary, stable) pods nearest to a weight without traffic routing (canary.go approximateWeightedCanaryStable…).
 
-    >>> approximate_counts(10, 15, surge=1)
+    >>> tuple(approximate_counts(10, 15, surge=1))
     (2, 9)
     """
-    found = scale.approximate_counts(replicas, percent, most, surge)
-    return found.canary, found.stable
+    return scale.approximate_counts(replicas, percent, most, surge)
 
 
-def abort_weight(rollout: Fields, status: Fields | None = None, sets: Sets = (), *, version: str = LATEST) -> int:
+# Which weight, which Services
+
+
+def weight_at(
+    rollout: Fields, status: Fields | None = None, sets: SomeSets = None, *, version: str = LATEST
+) -> int | None:
+    """The canary weight after a sync in this situation (rollout/trafficrouting.go:161-396).
+
+    While stable has too few pods for the rest, nothing is written, and what `status.canary.weights` records stands.
+    None where there is no weight: without traffic routing, or where nothing is recorded and nothing written.
+    """
+    if routing(rollout) is None:
+        return None
+    known = _status(rollout, status)
+    decision = weight.decide(rollout, known, picked(rollout, known, sets, version=version), version=version)
+    if not decision.held:
+        return decision.weight
+    recorded = weights_of(known)
+    return None if recorded is None else canary_weight(recorded)
+
+
+def abort_weight(rollout: Fields, status: Fields | None = None, sets: SomeSets = None, *, version: str = LATEST) -> int:
     """The weight written on an abort or a dynamic rollback: 0 unless dynamicStableScale has shrunk the stable
     ReplicaSet (rollout/trafficrouting.go:361-396)."""
     known = _status(rollout, status)
-    return weight.abort_weight(rollout, known, scale.pick_sets(known, sets), version=version)
+    return weight.abort_weight(rollout, known, picked(rollout, known, sets, version=version), version=version)
 
 
 def stable_ready(rollout: Fields, stable: Mapping[str, Any] | None, share: int, *, version: str = LATEST) -> bool:
     """Whether the stable ReplicaSet has enough available pods for `share` of the traffic (trafficrouting.go:142)."""
     return weight.stable_ready(rollout, None if stable is None else replica_set(stable), share, version=version)
+
+
+def services_at(
+    rollout: Fields,
+    status: Fields | None = None,
+    sets: SomeSets = None,
+    *,
+    services: Iterable[Fields] = (),
+    version: str = LATEST,
+) -> dict[str, str]:
+    """Service name → pod-template hash that its selector has after one sync; "" where it has none yet.
+
+    `services` are the Service objects as they are before (default: all already managed, without a hash). On an abort
+    with traffic routing the sync points the canary Service at the canary and back at stable: the latter is returned.
+    Source: argo-rollouts rollout/service.go:255-336.
+    """
+    known = _status(rollout, status)
+    found = picked(rollout, known, sets, version=version)
+    blank: Fields = {"metadata": {"annotations": {MANAGED_BY: ""}}}
+    given = {(service.get("metadata") or {}).get("name"): service for service in services}
+    now: dict[str, Fields] = {name: given.get(name, blank) for name in managed_services(rollout)}
+
+    def ensure(name: str | None, target: ReplicaSet | None, *, check: bool) -> None:
+        if name and target is not None and may_switch(now[name], target, check=check):
+            now[name] = switched(now[name], target, "")
+
+    stable_name, canary_name = canary(rollout).get("stableService"), canary(rollout).get("canaryService")
+    aborted = bool(known.get("abort")) and not is_promoted(known)
+    pair = turns(rollout, known)
+    if pair is not None and not is_promoted(known):
+        ensure(pair[1], found.new, check=False)
+    ensure(stable_name, found.stable, check=True)
+    if aborted and routing(rollout) is None:
+        ensure(canary_name, found.stable, check=True)
+    elif not weight.rolling_back(rollout, known, found.new):
+        ensure(canary_name, found.new, check=True)
+    if routing(rollout) is not None:
+        decision = weight.decide(rollout, known, found, aborted=aborted, version=version)
+        if decision.resets_service:
+            ensure(canary_name, found.stable, check=False)
+    return {name: selected(service) for name, service in now.items()}
+
+
+# The whole
 
 
 def phase(rollout: Fields, status: Fields | None = None) -> tuple[str, str]:
@@ -124,9 +334,8 @@ def sync(
     now: float = 0.0,
 ) -> Synced:
     """One reconcile of the controller (rollout/controller.go syncHandler): `docs` are the Services, routes and
-    ReplicaSets of its cluster; times in the status are seconds. Nothing given is changed."""
-    from dataclasses import replace
-
+    ReplicaSets of its cluster; times in the status are seconds. `results` are those of analysis, experiment and plugin
+    steps, by step index or name: `successful`, `failed`, `inconclusive`, `error`. What it fails with is `error`."""
     state = state_of(rollout, docs, version=version, gatewayapi_version=gatewayapi_version, results=results)
     done = reconcile(replace(state, now=now))
     return Synced(

@@ -3,13 +3,13 @@
 Source: argo-rollouts rollout/trafficrouting/istio/istio.go.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from meshsim.rollouts.errors import DELAYED, NOT_FOUND, NOT_NAMED, RolloutError
 from meshsim.rollouts.memo import copied
 from meshsim.rollouts.replicaset import ReplicaSet
-from meshsim.rollouts.spec import HASH_LABEL, MANAGED_BY, Fields, canary, is_promoted, routing
+from meshsim.rollouts.spec import HASH_LABEL, MANAGED_BY, Fields, canary, is_promoted, routed_services, routing
 from meshsim.rollouts.versions import LATEST, controller
 from meshsim.rollouts.weight import rolling_back
 
@@ -26,7 +26,7 @@ def virtual_services(rollout: Fields) -> list[tuple[str, str, Fields]]:
     entries = config.get("virtualServices") or ([config["virtualService"]] if config.get("virtualService") else [])
     found = []
     for entry in entries:
-        name, _, namespace = str(entry.get("name")).partition(".")
+        name, _, namespace = str(entry.get("name") or "").partition(".")
         found.append((namespace or home(rollout), name, entry))
     return found
 
@@ -43,10 +43,13 @@ def home(rollout: Fields) -> str:
 
 
 def _find(docs: list[Fields], kind: str, namespace: str, name: str) -> int | None:
-    for index, doc in enumerate(docs):
-        metadata = doc.get("metadata") or {}
+    known = [index for index, doc in enumerate(docs) if doc.get("kind", kind) == kind]
+    if not name:
+        return known[0] if len(known) == 1 else None
+    for index in known:
+        metadata = docs[index].get("metadata") or {}
         same = (metadata.get("namespace") or "default") == namespace and metadata.get("name") == name
-        if doc.get("kind") == kind and same:
+        if same:
             return index
     return None
 
@@ -75,7 +78,11 @@ def write_virtualservice(
     """
     given: list[Fields] = [docs] if isinstance(docs, Mapping) else list(docs)
     written = [copied(dict(doc)) for doc in given]
-    for namespace, name, entry in virtual_services(rollout):
+    configured = virtual_services(rollout)
+    if not configured:
+        msg = "spec.strategy.canary.trafficRouting.istio names no VirtualService"
+        raise RolloutError(msg, reason=NOT_NAMED, hint="name it in virtualService or virtualServices")
+    for namespace, name, entry in configured:
         index = _find(given, "VirtualService", namespace, name)
         if index is None:
             msg = "VirtualService"
@@ -88,6 +95,8 @@ def _weigh(
     service: dict[str, Any], rollout: Fields, entry: Fields, weight: int, additional: list[Fields], version: str
 ) -> None:
     spec = service.get("spec") or {}
+    for kind in ("http", "tls", "tcp"):
+        _check_shape(kind, spec.get(kind))
     http = spec.get("http") or []
     if "http" in spec:
         _check_http(rollout, entry, http)
@@ -104,6 +113,23 @@ def _weigh(
         _weigh_route(route, rollout, weight, additional, version)
     if before != chosen and http:
         spec["http"] = ordered(rollout, http)
+
+
+def _check_shape(kind: str, routes: Any) -> None:
+    """Refuse what does not read as routes with destinations (istio.go "Invalid casting")."""
+    for field, value, wanted, spelled in _shapes(kind, routes):
+        if not isinstance(value, wanted):
+            msg = f"Invalid casting: field '{field}' is not of type '{spelled}'"
+            raise RolloutError(msg, reason=NOT_NAMED)
+
+
+def _shapes(kind: str, routes: Any) -> Iterator[tuple[str, Any, type, str]]:
+    yield kind, [] if routes is None else routes, list, "[]interface"
+    for route in routes or ():
+        yield f"{kind}[]", route, Mapping, "map[string]interface"
+        yield f"{kind}[].route", route.get("route") or [], list, "[]interface"
+        for part in route.get("route") or ():
+            yield f"{kind}[].route[].destination", part, Mapping, "map[string]interface"
 
 
 def http_indexes(names: list[Any], routes: list[Any]) -> list[int]:
@@ -184,6 +210,7 @@ def check_destinations(rollout: Fields, route: Fields) -> None:
     rule = destination_rule(rollout)
     subsets = {(part.get("destination") or {}).get("subset") for part in destinations}
     hosts = {short_host(part) for part in destinations}
+    services = _services(rollout)
     for role in ("canary", "stable"):
         if rule is not None:
             name = rule.get(f"{role}SubsetName") or ""
@@ -191,17 +218,23 @@ def check_destinations(rollout: Fields, route: Fields) -> None:
                 msg = f"{role.capitalize()} DestinationRule subset '{name}' not found in route"
                 raise RolloutError(msg, reason=NOT_NAMED)
         else:
-            service = canary(rollout).get(f"{role}Service") or ""
+            service = services[role]
             if not service or service not in hosts:
                 msg = f"{role.capitalize()} Service '{service}' not found in route"
                 raise RolloutError(msg, reason=NOT_NAMED)
+
+
+def _services(rollout: Fields) -> dict[str, str]:
+    """The Services of the two roles; with pingPong the Rollout's status says which is which."""
+    stable, canary_name = routed_services(rollout, rollout.get("status") or {})
+    return {"canary": canary_name, "stable": stable}
 
 
 def _weigh_route(route: dict[str, Any], rollout: Fields, weight: int, additional: list[Fields], version: str) -> None:
     """Canary and stable by host or subset; any other destination with weight is deleted, one without kept."""
     rule = destination_rule(rollout) or {}
     kept = set(rule.get("additionalSubsetNames") or ()) if controller(version)["additional_subsets"] else set()
-    services = {role: canary(rollout).get(f"{role}Service") for role in ("canary", "stable")}
+    services = _services(rollout)
     experiments = {str(part.get("serviceName")): int(part.get("weight") or 0) for part in additional}
     destinations = list(route.get("route") or ())
     extra = sum(int(part.get("weight") or 0) for part in destinations if _subset(part) in kept)

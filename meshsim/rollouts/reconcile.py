@@ -32,7 +32,7 @@ from meshsim.rollouts.template_hash import same_template
 from meshsim.rollouts.traffic import reconcile_services, reconcile_traffic
 from meshsim.rollouts.validate import check, not_modelled
 
-STOPPERS = {"blueGreen", "pingPong"}
+STOPPERS = {"blueGreen"}
 """Strategies of which no sync is computed."""
 
 

@@ -66,16 +66,19 @@ class ReplicaSet:
 def replica_set(doc: "Mapping[str, Any] | ReplicaSet", order: int = 0) -> ReplicaSet:
     """A ReplicaSet from its YAML (labels, spec.replicas, status.replicas, status.availableReplicas).
 
-    The hash is the label `rollouts-pod-template-hash`; missing counts are 0, a missing spec.replicas too.
+    The hash is the label `rollouts-pod-template-hash`; missing counts are 0, a missing spec.replicas is 1
+    (argo-rollouts utils/defaults GetReplicasOrDefault). `{"hash", "replicas", "available", "created"}` will do, too.
     """
     if isinstance(doc, ReplicaSet):
         return doc
+    if "hash" in doc:
+        doc = _written_out(doc)
     metadata = doc.get("metadata") or {}
     spec = doc.get("spec") or {}
     status = doc.get("status") or {}
     labels = dict(metadata.get("labels") or {})
     annotations = metadata.get("annotations") or {}
-    replicas = int(spec.get("replicas") or 0)
+    replicas = 1 if spec.get("replicas") is None else int(spec["replicas"])
     available = int(status.get("availableReplicas") or 0)
     created = int(status.get("replicas") or 0)
     deadline = annotations.get(DEADLINE)
@@ -94,6 +97,26 @@ def replica_set(doc: "Mapping[str, Any] | ReplicaSet", order: int = 0) -> Replic
         labels=labels,
         pods=pods_of(created, available),
     )
+
+
+def _written_out(bare: Mapping[str, Any]) -> dict[str, Any]:
+    """Bare counts as YAML has them."""
+    spec, status = dict(bare.get("spec") or {}), dict(bare.get("status") or {})
+    for name, where, key in (
+        ("replicas", spec, "replicas"),
+        ("available", status, "availableReplicas"),
+        ("availableReplicas", status, "availableReplicas"),
+        ("created", status, "replicas"),
+    ):
+        if bare.get(name) is not None:
+            where[key] = bare[name]
+    if "replicas" in spec:
+        status.setdefault("replicas", spec["replicas"])
+    metadata = dict(bare.get("metadata") or {})
+    labels = {HASH_LABEL: bare["hash"], **(metadata.get("labels") or {})}
+    annotations = {key: bare[name] for name, key in (("revision", REVISION), ("deadline", DEADLINE)) if name in bare}
+    annotations |= metadata.get("annotations") or {}
+    return {"metadata": {**metadata, "labels": labels, "annotations": annotations}, "spec": spec, "status": status}
 
 
 def pods_of(created: int, available: int, number: int = 0) -> tuple[Pod, ...]:

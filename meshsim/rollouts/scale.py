@@ -4,11 +4,10 @@ Source: argo-rollouts utils/replicaset/canary.go Go's float ceilings are whole-n
 ceilings here; `sets` are ReplicaSets as in YAML.
 """
 
-from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from meshsim.rollouts.replicaset import ReplicaSet, by_hash, replica_set
+from meshsim.rollouts.replicaset import ReplicaSet
 from meshsim.rollouts.spec import (
     Fields,
     abort_delay,
@@ -35,7 +34,8 @@ class Sets(NamedTuple):
     others: tuple[ReplicaSet, ...]
 
 
-_NO_SETS = Sets(None, None, ())
+NO_SETS = Sets(None, None, ())
+"""Where nothing is known of the ReplicaSets."""
 
 
 class Counts(NamedTuple):
@@ -43,14 +43,6 @@ class Counts(NamedTuple):
 
     canary: int
     stable: int
-
-
-def pick_sets(status: Fields, sets: Iterable[Mapping[str, Any] | ReplicaSet] = (), new_hash: str = "") -> Sets:
-    """New, stable and other ReplicaSets by hash; the new one is `new_hash`, else `status.currentPodHash`."""
-    known = [replica_set(doc, order) for order, doc in enumerate(sets)]
-    new = by_hash(known, new_hash or status.get("currentPodHash") or "")
-    stable = by_hash(known, status.get("stableRS") or "")
-    return Sets(new, stable, tuple(found for found in known if found is not new and found is not stable))
 
 
 def current_step(rollout: Fields, status: Fields) -> tuple[Fields | None, int | None]:
@@ -97,7 +89,7 @@ def active_canary_scale(rollout: Fields, status: Fields) -> Fields | None:
 
 
 def canary_replicas_or_weight(
-    rollout: Fields, status: Fields, sets: Sets = _NO_SETS, *, version: str = LATEST
+    rollout: Fields, status: Fields, sets: Sets = NO_SETS, *, version: str = LATEST
 ) -> tuple[int | None, int]:
     """(explicit replicas or None, weight) that the canary is scaled by (canary.go:502)."""
     if status.get("promoteFull") or not status.get("stableRS") or is_promoted(status):
@@ -110,7 +102,7 @@ def canary_replicas_or_weight(
     return None, desired_canary_weight(rollout, status, sets, version=version)
 
 
-def desired_canary_weight(rollout: Fields, status: Fields, sets: Sets = _NO_SETS, *, version: str = LATEST) -> int:
+def desired_canary_weight(rollout: Fields, status: Fields, sets: Sets = NO_SETS, *, version: str = LATEST) -> int:
     """The weight pods are planned for; a dynamic abort walks the steps backwards (canary.go:518)."""
     behaviour = controller(version)
     backwards = status.get("abort") and is_dynamic(rollout) and behaviour["abort_by_steps"]
@@ -177,7 +169,7 @@ def threshold_met(rollout: Fields, found: ReplicaSet | None, desired: int, *, ve
     if threshold is None or int(threshold.get("value") or 0) < 0:
         return desired == found.replicas == found.available
     value = int(threshold.get("value") or 0)
-    if threshold.get("type") == "Percent":
+    if str(threshold.get("type") or "").startswith("Percent"):
         return desired == 0 or Fraction(100 * found.available, desired) >= value
     return found.available >= value
 
@@ -189,50 +181,10 @@ def counts(rollout: Fields, status: Fields, sets: Sets, weights: Fields | None, 
     return routed_counts(rollout, status, sets, weights, version=version)
 
 
-def desired_counts(
-    rollout: Fields,
-    status: Fields | None = None,
-    sets: Iterable[Mapping[str, Any] | ReplicaSet] = (),
-    *,
-    weights: Fields | None = None,
-    version: str = LATEST,
-) -> Counts:
-    """(canary, stable) replicas that the controller wants.
-
-    `status` is the Rollout's status in Argo's words (default: `rollout["status"]`); `weights` default to
-    `status.canary.weights`; `sets` matter for aborts with dynamicStableScale and for basic canaries, which get there
-    in several syncs: without `sets` the counts they end at are returned.
-    """
-    known = _status(rollout, status)
-    used = weights_of(known) if weights is None else weights
-    picked = pick_sets(known, sets)
-    if routing(rollout) is None and picked == _NO_SETS:
-        _, weight = canary_replicas_or_weight(rollout, known, picked, version=version)
-        return approximate_counts(replicas_of(rollout), weight, max_weight(rollout), fenceposts(rollout)[0])
-    return counts(rollout, known, picked, used, version=version)
-
-
-def at_desired(
-    rollout: Fields,
-    status: Fields | None = None,
-    sets: Iterable[Mapping[str, Any] | ReplicaSet] = (),
-    *,
-    weights: Fields | None = None,
-    version: str = LATEST,
-) -> bool:
-    """Whether canary and stable have the pods that the current step asks for (canary.go:59).
-
-    `weights` are the traffic weights taken into account; unlike `desired_counts` the default is none, as the
-    controller calls it before it knows them.
-    """
-    known = _status(rollout, status)
-    return is_at_desired(rollout, known, pick_sets(known, sets), weights, version=version)
-
-
 def is_at_desired(
     rollout: Fields, status: Fields, sets: Sets, weights: Fields | None, *, version: str = LATEST
 ) -> bool:
-    """As `at_desired`, on picked sets."""
+    """Whether canary and stable have the pods that the current step asks for (canary.go:59)."""
     wanted = counts(rollout, status, sets, weights, version=version)
     if not threshold_met(rollout, sets.new, wanted.canary, version=version):
         return False
@@ -244,8 +196,12 @@ def is_at_desired(
     return not basic or sum(found.available for found in sets.others) == 0
 
 
-def _status(rollout: Fields, status: Fields | None) -> Fields:
-    return (rollout.get("status") or {}) if status is None else status
+def resting_counts(rollout: Fields, status: Fields, *, version: str = LATEST) -> Counts:
+    """The counts that a step comes to in the end, whatever ReplicaSets there are now."""
+    if routing(rollout) is not None:
+        return routed_counts(rollout, status, NO_SETS, weights_of(status), version=version)
+    _, weight = canary_replicas_or_weight(rollout, status, version=version)
+    return approximate_counts(replicas_of(rollout), weight, max_weight(rollout), fenceposts(rollout)[0])
 
 
 def basic_counts(rollout: Fields, status: Fields, sets: Sets, *, version: str = LATEST) -> Counts:

@@ -8,7 +8,7 @@ from meshsim.rollouts.advance import advance, run_to_rest
 from meshsim.rollouts.commands import with_template
 from meshsim.rollouts.reconcile import STOPPERS
 from meshsim.rollouts.replicaset import ReplicaSet, pods_of
-from meshsim.rollouts.scale import desired_counts
+from meshsim.rollouts.scale import resting_counts
 from meshsim.rollouts.spec import HASH_LABEL, REVISION, replicas_of, steps_of
 from meshsim.rollouts.state import State
 from meshsim.rollouts.steps import step_hash
@@ -70,7 +70,7 @@ def _derived(state: State) -> tuple[ReplicaSet, ...]:
         ((state.rollout.get("metadata") or {}).get("annotations") or {}).get(REVISION)
         or (1 if current == stable else 2)
     )
-    wanted = desired_counts(state.rollout, status, version=state.version)
+    wanted = resting_counts(state.rollout, status, version=state.version)
     if not current or current == stable or not stable:
         total = int(_or(status.get("replicas"), replicas_of(state.rollout)))
         available = int(_or(status.get("availableReplicas"), total))

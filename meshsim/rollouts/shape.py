@@ -102,7 +102,7 @@ _STATUS: Final[Mapping[str, Any]] = {
     "availableReplicas": int,
     "pauseConditions": [{"reason": str}],
     "conditions": [{"type": str, "status": str, "reason": str, "message": str}],
-    "canary": {"weights": {"canary": _WEIGHT, "stable": _WEIGHT, "additional": [_WEIGHT]}},
+    "canary": {"stablePingPong": str, "weights": {"canary": _WEIGHT, "stable": _WEIGHT, "additional": [_WEIGHT]}},
 }
 _METADATA: Final = {"labels": dict, "annotations": dict}
 _ROLLOUT: Final[Mapping[str, Any]] = {"metadata": _METADATA, "spec": _SPEC, "status": _STATUS}

@@ -68,6 +68,39 @@ def max_weight(rollout: Fields) -> int:
     return 100 if found is None else int(found)
 
 
+def ping_pong(rollout: Fields) -> tuple[str, str] | None:
+    """(pingService, pongService) where the two Services take turns at being the stable one."""
+    found = canary(rollout).get("pingPong")
+    return (str(found.get("pingService") or ""), str(found.get("pongService") or "")) if found else None
+
+
+def stable_is_ping(status: Fields) -> bool:
+    """Which of the two is stable now: ping only where the status says so (trafficroutingutil.go IsStablePing)."""
+    return bool(_get(status, "canary", "stablePingPong") == "ping")
+
+
+def turns(rollout: Fields, status: Fields) -> tuple[str, str] | None:
+    """(stable, canary) of a pingPong's two Services, None without pingPong."""
+    pair = ping_pong(rollout)
+    return pair if pair is None or stable_is_ping(status) else (pair[1], pair[0])
+
+
+def routed_services(rollout: Fields, status: Fields) -> tuple[str, str]:
+    """(stable, canary) Services that a route is weighted by, "" where there is none.
+
+    stableService and canaryService come before pingPong (trafficroutingutil.go GetStableAndCanaryServices, for Istio).
+    """
+    named = str(canary(rollout).get("stableService") or ""), str(canary(rollout).get("canaryService") or "")
+    return named if any(named) else turns(rollout, status) or named
+
+
+def managed_services(rollout: Fields) -> tuple[str, ...]:
+    """Every Service whose selector the Rollout writes."""
+    spec = canary(rollout)
+    names = (spec.get("stableService"), spec.get("canaryService"), *(ping_pong(rollout) or ()))
+    return tuple(dict.fromkeys(str(name) for name in names if name))
+
+
 def weights_of(status: Fields) -> Fields | None:
     """`status.canary.weights`, or None."""
     found = _get(status, "canary", "weights")

@@ -10,7 +10,7 @@ from meshsim.rollouts import gatewayapi, istio
 from meshsim.rollouts.errors import RolloutError
 from meshsim.rollouts.memo import remembered
 from meshsim.rollouts.replicaset import ReplicaSet, by_hash, replica_set
-from meshsim.rollouts.spec import HASH_LABEL, Fields, canary
+from meshsim.rollouts.spec import HASH_LABEL, Fields, managed_services
 from meshsim.rollouts.template_hash import template_hash
 from meshsim.rollouts.versions import LATEST, LATEST_GATEWAYAPI, controller
 
@@ -173,10 +173,7 @@ def state_of(
 def named_objects(state: State, docs: Iterable[Fields] = ()) -> set[ObjectKey]:
     """The keys of everything the Rollout names; `docs` are searched by the plugin's route selectors."""
     home = state.namespace
-    spec = canary(state.rollout)
-    found = {
-        ObjectKey("Service", home, str(spec[role])) for role in ("stableService", "canaryService") if spec.get(role)
-    }
+    found = {ObjectKey("Service", home, name) for name in managed_services(state.rollout)}
     for target in gatewayapi.targets(state.rollout, docs, version=state.gatewayapi):
         found.add(ObjectKey(target.kind.kind, target.namespace, target.name))
     for namespace, name, _ in istio.virtual_services(state.rollout):

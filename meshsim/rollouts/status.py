@@ -8,7 +8,15 @@ from typing import Any
 from meshsim.rollouts.context import Context
 from meshsim.rollouts.phase import phase_of
 from meshsim.rollouts.scale import current_step, is_at_desired, threshold_met
-from meshsim.rollouts.spec import Fields, pause_seconds, progress_deadline, replicas_of, steps_of
+from meshsim.rollouts.spec import (
+    Fields,
+    pause_seconds,
+    ping_pong,
+    progress_deadline,
+    replicas_of,
+    stable_is_ping,
+    steps_of,
+)
 from meshsim.rollouts.steps import EXTERNAL, describe, kind_of, step_hash
 
 PAUSE_STEP = "CanaryPauseStep"
@@ -39,6 +47,9 @@ def write_status(sync: Context) -> None:
         sync.clear_pauses = sync.remove_abort = True
         status.pop("promoteFull", None)
         _set_index(status, count or None)
+        if ping_pong(sync.rollout) and status.get("stableRS") != status["currentPodHash"]:
+            turned = "pong" if stable_is_ping(sync.old) else "ping"
+            status["canary"] = {**(status.get("canary") or {}), "stablePingPong": turned}
         status["stableRS"] = status["currentPodHash"]
         return _persist(sync, status)
     if sync.aborted:
@@ -71,8 +82,12 @@ def _base(sync: Context) -> Status:
     status["conditions"] = [part for part in sync.old.get("conditions") or () if part.get("type") != "InvalidSpec"]
     if sync.old.get("promoteFull"):
         status["promoteFull"] = True
-    if sync.weights is not None:
-        status["canary"] = {"weights": sync.weights}
+    traffic: Status = {} if sync.weights is None else {"weights": sync.weights}
+    turn = (sync.old.get("canary") or {}).get("stablePingPong")
+    if turn:
+        traffic["stablePingPong"] = turn
+    if traffic:
+        status["canary"] = traffic
     return status
 
 

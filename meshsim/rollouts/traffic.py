@@ -12,7 +12,7 @@ from meshsim.rollouts.errors import NOT_FOUND, RolloutError
 from meshsim.rollouts.replicaset import ReplicaSet
 from meshsim.rollouts.scale import current_step
 from meshsim.rollouts.services import may_switch, switched
-from meshsim.rollouts.spec import Fields, canary, routing
+from meshsim.rollouts.spec import Fields, canary, is_promoted, ping_pong, routed_services, routing, turns
 from meshsim.rollouts.state import key_of
 from meshsim.rollouts.weight import decide, rolling_back, weight_status
 
@@ -20,6 +20,9 @@ from meshsim.rollouts.weight import decide, rolling_back, weight_status
 def reconcile_services(sync: Context) -> None:
     """Point the stable and the canary Service at their ReplicaSets where enough pods are there."""
     spec, picked = canary(sync.rollout), sync.picked
+    pair = turns(sync.rollout, sync.old)
+    if pair is not None and not is_promoted(sync.old):
+        ensure(sync, pair[1], picked.new, check=False)  # service.go reconcilePingAndPongService
     ensure(sync, spec.get("stableService"), picked.stable, check=True)
     if sync.aborted and routing(sync.rollout) is None:
         ensure(sync, spec.get("canaryService"), picked.stable, check=True)
@@ -102,9 +105,8 @@ def _set_weight(sync: Context, router: str, weight: int, additional: list[dict[s
         for _, doc in gatewayapi.each_route(sync.rollout, docs, version=sync.state.gatewayapi):
             sync.put(key_of(doc), gatewayapi.write_route(doc, sync.rollout, weight, version=sync.state.gatewayapi))
         return
-    for doc in istio.write_virtualservice(
-        docs, sync.rollout, weight, additional=additional, version=sync.state.version
-    ):
+    rollout = sync.rollout if ping_pong(sync.rollout) is None else {**sync.rollout, "status": sync.old}
+    for doc in istio.write_virtualservice(docs, rollout, weight, additional=additional, version=sync.state.version):
         if doc.get("kind") == "VirtualService":
             sync.put(key_of(doc), doc)
 
@@ -149,7 +151,7 @@ def _set_managed(sync: Context, router: str, step: Fields, *, mirror: bool) -> N
         return
     config = istio.destination_rule(sync.rollout)
     rule = None if config is None else sync.state.object("DestinationRule", str(config.get("name")))
-    host = str(((rule or {}).get("spec") or {}).get("host") or canary(sync.rollout).get("canaryService") or "")
+    host = str(((rule or {}).get("spec") or {}).get("host") or routed_services(sync.rollout, sync.old)[1])
     for namespace, name, entry in istio.virtual_services(sync.rollout):
         key = ObjectKey("VirtualService", namespace, name)
         written = istio.set_managed_route(sync.objects[key], sync.rollout, entry, step, mirror=mirror, host=host)

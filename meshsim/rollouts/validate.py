@@ -15,6 +15,7 @@ from meshsim.rollouts.spec import (
     is_canary,
     max_weight,
     pause_seconds,
+    ping_pong,
     progress_deadline,
     replicas_of,
     routing,
@@ -31,8 +32,6 @@ def not_modelled(rollout: Fields) -> tuple[str, ...]:
     found: list[str] = []
     if is_blue_green(rollout):
         found.append("blueGreen")
-    if canary(rollout).get("pingPong"):
-        found.append("pingPong")
     traffic = routing(rollout) or {}
     found += [f"trafficRouting.{name}" for name in traffic if name not in _MODELLED_ROUTERS]
     plugins = traffic.get("plugins") or {}
@@ -97,6 +96,7 @@ def _canary_problems(rollout: Fields) -> Iterator[tuple[str, str]]:
         for name, service in (("stableService", stable), ("canaryService", canary_service)):
             if not service:
                 yield f"{at}{name}", "Canary service and Stable service must to be set to use Traffic Routing"
+    yield from _ping_pong_problems(rollout, at)
     if traffic is None:
         if spec.get("scaleDownDelaySeconds") is not None:
             yield f"{at}scaleDownDelaySeconds", "Canary scaleDownDelaySeconds can only be used with traffic routing"
@@ -112,6 +112,26 @@ def _canary_problems(rollout: Fields) -> Iterator[tuple[str, str]]:
             )
     for index, step in enumerate(steps_of(rollout)):
         yield from _step_problems(rollout, step, f"{at}steps[{index}]")
+
+
+def _ping_pong_problems(rollout: Fields, at: str) -> Iterator[tuple[str, str]]:
+    pair = ping_pong(rollout)
+    if pair is None:
+        return
+    traffic = routing(rollout)
+    if traffic is not None and traffic.get("alb") is None and traffic.get("istio") is None:
+        yield f"{at}trafficRouting.alb", "Ping-pong feature works with the ALB and Istio traffic routers only"
+    for name, service in zip(("pingService", "pongService"), pair, strict=True):
+        if not service:
+            yield f"{at}pingPong.{name}", "Ping service and Pong service must to be set to use Ping-Pong feature"
+    if pair[0] == pair[1]:
+        yield (
+            f"{at}pingPong.pingService",
+            (
+                "This rollout uses the same service for the ping and pong services, "
+                "but two different services are required."
+            ),
+        )
 
 
 def _step_problems(rollout: Fields, step: Fields, at: str) -> Iterator[tuple[str, str]]:
@@ -174,8 +194,9 @@ def check(rollout: Fields, docs: Iterable[Fields] = ()) -> RolloutError | None:
         return None
     known = list(docs)
     home = istio.home(rollout)
-    for role in ("stableService", "canaryService"):
-        name = canary(rollout).get(role)
+    pair = canary(rollout).get("pingPong") or {}
+    for role in ("pingPong.pingService", "pingPong.pongService", "stableService", "canaryService"):
+        name = (pair if "." in role else canary(rollout)).get(role.rpartition(".")[2])
         service = None if not name else _named(known, "Service", home, str(name))
         if name and service is None:
             return _absent(

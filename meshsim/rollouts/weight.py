@@ -3,7 +3,6 @@
 Source: argo-rollouts rollout/trafficrouting.go:161-396.
 """
 
-from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from meshsim.rollouts.replicaset import ReplicaSet
@@ -14,7 +13,6 @@ from meshsim.rollouts.scale import (
     desired_canary_weight,
     is_at_desired,
     last_weight,
-    pick_sets,
     threshold_met,
 )
 from meshsim.rollouts.spec import (
@@ -47,25 +45,6 @@ class Decision(NamedTuple):
     with_experiment: bool
     held: bool
     case: str
-
-
-def weight_at(
-    rollout: Fields,
-    status: Fields | None = None,
-    sets: Iterable[Mapping[str, Any] | ReplicaSet] = (),
-    *,
-    version: str = LATEST,
-) -> int | None:
-    """The canary weight (0 to maxTrafficWeight) that a sync in this situation writes.
-
-    None where it writes no weight at all: without traffic routing, or while stable has too few pods for the rest.
-    `status` defaults to `rollout["status"]`.
-    """
-    if routing(rollout) is None:
-        return None
-    known = (rollout.get("status") or {}) if status is None else status
-    decision = decide(rollout, known, pick_sets(known, sets), version=version)
-    return None if decision.held else decision.weight
 
 
 def rolling_back(rollout: Fields, status: Fields, new: ReplicaSet | None) -> bool:

@@ -61,7 +61,7 @@ def docs() -> list[dict[str, Any]]:
 def rollout(
     mode: str = "gateway", steps: list[dict[str, Any]] | None = None, replicas: int = 1, **canary: Any
 ) -> dict[str, Any]:
-    """`mode`: gateway, istio or basic."""
+    """`mode`: gateway, istio, basic, or hosts (Istio by Services)."""
     strategy: dict[str, Any] = {"steps": GUIDE_STEPS if steps is None else steps, **canary}
     if mode == "gateway":
         plugin = {"httpRoutes": [{"name": "helloworld-svc"}]}
@@ -75,6 +75,8 @@ def rollout(
         strategy["trafficRouting"] = {
             "istio": {"virtualService": {"name": "helloworld", "routes": ["primary"]}, "destinationRule": rule}
         }
+    elif mode == "hosts":
+        strategy["trafficRouting"] = {"istio": {"virtualService": {"name": "helloworld"}}}
     return {
         "kind": "Rollout",
         "metadata": {"name": "helloworld", "namespace": "default", "generation": 1},
