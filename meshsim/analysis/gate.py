@@ -1,4 +1,4 @@
-"""What a run comes to as an exit code (contract §4)."""
+"""What a run comes to as an exit code."""
 
 from collections.abc import Iterator
 from typing import Final

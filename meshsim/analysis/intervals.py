@@ -5,10 +5,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final, final
 
+from meshsim.analysis.asked import Asked
 from meshsim.analysis.calls import Call
 from meshsim.analysis.fingerprints import Fingerprints
 from meshsim.analysis.judge import judge
-from meshsim.analysis.lagging import Asked, Lagging
+from meshsim.analysis.lagging import Lagging
 from meshsim.analysis.lanes import Lanes
 from meshsim.analysis.situation import Situation
 from meshsim.analysis.windows import windows_of

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
+from meshsim.analysis.asked import Asked, Rows
 from meshsim.analysis.calls import Call
 from meshsim.analysis.fingerprints import Fingerprints
 from meshsim.analysis.judge import judge
@@ -17,24 +18,13 @@ from meshsim.model.evidence import Assumed
 from meshsim.model.shares import ZERO
 from meshsim.model.timeline import Timeline
 from meshsim.model.verdict import SEVERITY, Row
-from meshsim.scenario.scenario import Propagation, Scenario
+from meshsim.scenario.scenario import Propagation
 from meshsim.simulation.deployment import Deployed
 from meshsim.simulation.events import History
 from meshsim.simulation.propagation import PEERING, TICKS, Snapshots, Variable, lag_of, ticks
 
 MOST_ORDERS: Final = 512
 """Orders of arrival tried per call and moment; beyond it only the oldest and the newest view of each family."""
-Rows = tuple[tuple[Call, tuple[Row, ...]], ...]
-
-
-class Asked(Protocol):
-    """What is asked: a scenario on a Mesh, and the calls that are judged in a situation."""
-
-    scenario: Scenario
-    mesh: Mesh
-
-    def calls_in(self, situation: Situation) -> list[Call]:
-        """Every call that is judged in a situation."""
 
 
 @final

@@ -2,29 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final, Protocol, Self
+from typing import Final
 
+from meshsim.analysis.asked import Asked
 from meshsim.analysis.calls import Call
 from meshsim.analysis.candidates import Candidate, candidates
 from meshsim.analysis.judge import judge
 from meshsim.analysis.proof import proofs
-from meshsim.analysis.situation import Situation
-from meshsim.mesh.mesh import Mesh
 from meshsim.model.errors import MeshsimError
 from meshsim.model.verdict import SEVERITY, At, Explanation, Repair, Row, Verdict
-
-
-class Asked(Protocol):
-    """What a repair is tried on: a Mesh that can be asked at any moment, and asked again with an edit."""
-
-    mesh: Mesh
-
-    def situation(self, at: At | None, mode: str = "auto") -> Situation: ...
-
-    def rows(self, at: At | None, mode: str = "auto") -> tuple[tuple[Call, tuple[Row, ...]], ...]: ...
-
-    def forked(self, mesh: Mesh) -> Self: ...
-
 
 GOOD: Final = frozenset({Verdict.APPLIED, Verdict.ELSEWHERE, Verdict.UNGOVERNED})
 

@@ -8,8 +8,9 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, final
 
+from meshsim.analysis.asked import Asked
 from meshsim.analysis.calls import Call
 from meshsim.analysis.power import Comparison, PowerNote, causes, for_row
 from meshsim.analysis.situation import Situation
@@ -18,7 +19,6 @@ from meshsim.model.frozen import frozen
 from meshsim.model.shares import ZERO, total
 from meshsim.model.trace import Delivered, Failed, Open, Path, Step
 from meshsim.model.verdict import Row, Verdict
-from meshsim.scenario.scenario import Scenario
 from meshsim.simulation.traffic_client import Traffic
 from meshsim.simulation.units import LAWS, LEAST_REQUEST, Client, Unit, draws, plan, units, ways
 
@@ -26,21 +26,7 @@ if TYPE_CHECKING:
     from meshsim.tables.envoy import Proxy
 
 At = float | str
-Rows = tuple[tuple[Call, tuple[Row, ...]], ...]
 CONFIDENCE: Final = Fraction(95, 100)
-
-
-class Asked(Protocol):
-    """What a sample is drawn from: a loaded scenario that answers for its moments (a session)."""
-
-    @property
-    def scenario(self) -> Scenario: ...
-
-    def moments(self, at: At | None, mode: str = "auto") -> tuple[tuple[At | None, int | None], ...]: ...
-
-    def situation(self, at: At | None, mode: str = "auto") -> Situation: ...
-
-    def rows(self, at: At | None, mode: str = "auto") -> Rows: ...
 
 
 @final

@@ -1,4 +1,4 @@
-"""The `meshsim` command: finds the verb, runs it, and turns whatever happens into an exit code (contract §4).
+"""The `meshsim` command: finds the verb, runs it, and turns whatever happens into an exit code.
 
 0 and 1 say what was found, 2 a wrong call, 3 wrong input, 4 that nothing but *undetermined* stood in the way,
 70 a bug of ours, 130 Ctrl-C.

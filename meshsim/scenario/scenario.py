@@ -25,7 +25,7 @@ DEFAULT_DIALECT = "solo/1.30"
 
 DATAPLANES: tuple[str, ...] = ("ambient", "sidecar", "none")
 FAMILIES: tuple[str, ...] = ("services", "workloads", "routes", "clusters", "endpoints", "dns", "peering")
-"""The families of tables that a lag belongs to (contract §5)."""
+"""The families of tables that a lag belongs to."""
 
 Range = tuple[Fraction, Fraction]
 """Lowest and highest share that satisfy; equal for an exact one."""

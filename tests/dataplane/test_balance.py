@@ -1,4 +1,7 @@
-"""Which service an address means and which endpoint is drawn. Expected values: istio.md §1.2, §2; arithmetic."""
+"""Which service an address means and which endpoint is drawn.
+
+Expected values: ztunnel src/state.rs, src/state/service.rs; arithmetic.
+"""
 
 from fractions import Fraction
 from typing import Any

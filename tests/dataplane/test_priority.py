@@ -1,4 +1,4 @@
-"""Envoy's shares between priorities, localities and hosts. Expected values: ENVOY-LAB §2.6, §2.8."""
+"""Envoy's shares between priorities, localities and hosts. Expected values: measured with Envoy 1.39.3; arithmetic."""
 
 from fractions import Fraction
 from typing import Any

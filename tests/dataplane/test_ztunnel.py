@@ -1,4 +1,4 @@
-"""What a client's ztunnel does with one connection. Expected values: istio.md §1 and the facts of ztunnel's tests."""
+"""What a client's ztunnel does with one connection. Expected values: ztunnel src/proxy/outbound.rs, src/state.rs."""
 
 from collections.abc import Mapping
 from fractions import Fraction

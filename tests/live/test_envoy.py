@@ -71,7 +71,7 @@ def test_failover_moves_whole_percents_as_health_falls():
         return gateway_phase(f"{healthy}", split(app=1), (both,))
 
     rows = agree((level(healthy) for healthy in range(11)), requests=300)
-    # 140 × healthy / 10, whole percents: istio.md 5.7, measured with Envoy 1.39.3
+    # 140 × healthy / 10, whole percents, measured with Envoy 1.39.3
     assert [sum(c for pod, c in rows[f"{h}"].envoy.items() if str(pod).startswith("far")) for h in (8, 9, 10)] == [
         0,
         0,

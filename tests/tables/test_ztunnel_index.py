@@ -1,4 +1,4 @@
-"""How ztunnel indexes what it was sent (istio.md §1.2, §2)."""
+"""How ztunnel indexes what it was sent (ztunnel src/state.rs, src/state/service.rs)."""
 
 from typing import Any
 
