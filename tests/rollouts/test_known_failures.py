@@ -134,7 +134,8 @@ def test_promote_full_with_surplus_pods_exceeds_the_maximum() -> None:
 def test_weights_of_a_virtualservice_may_add_up_to_more_than_100() -> None:
     """argo-rollouts#3141: stable never goes below 0, so additional subsets come on top."""
     ro = rollout("istio")
-    ro["spec"]["strategy"]["canary"]["trafficRouting"]["istio"]["destinationRule"]["additionalSubsetNames"] = ["more"]
+    istio = ro["spec"]["strategy"]["canary"]["trafficRouting"]["istio"]
+    istio["destinationRule"]["additionalSubsetNames"] = ["more"]
     given = virtualservice()
     given["spec"]["http"][0]["route"].append({"destination": {"host": "helloworld", "subset": "more"}, "weight": 20})
     written = api.write_virtualservice([given], ro, 90)[0]["spec"]["http"][0]["route"]
@@ -156,7 +157,7 @@ HEADER = {"name": "qa", "match": [{"headerName": "x-canary", "headerValue": {"ex
 
 @pytest.mark.parametrize("mode", ["gateway", "istio"])
 def test_a_header_route_is_lost_with_the_canarys_pods(mode: str) -> None:
-    """argo-rollouts#4486; plugin #147: it is removed while no canary pod is available, and only its own step sets it."""
+    """argo-rollouts#4486; plugin #147: it goes while no canary pod is available, and only its own step sets it."""
     steps = [{"setCanaryScale": {"replicas": 2}}, {"setHeaderRoute": HEADER}, {"pause": {}}]
     ro = rollout(mode, steps, 4)
     routing = ro["spec"]["strategy"]["canary"]["trafficRouting"]
@@ -249,7 +250,7 @@ def test_progress_deadline_does_not_fire_while_syncs_fail() -> None:
 
 
 def test_a_users_own_rule_for_the_canary_is_deleted() -> None:
-    """rollouts-plugin-trafficrouter-gatewayapi pkg/plugin/httproute.go removeHTTPManagedRoutes: with useHeaderRoutes."""
+    """rollouts-plugin-trafficrouter-gatewayapi pkg/plugin/httproute.go removeHTTPManagedRoutes."""
     own = {"name": "for-qa", "backendRefs": [{"name": "helloworld-canary", "port": 5000}]}
     for config, kept in (({"httpRoute": "helloworld-svc"}, 1), ({"httpRoutes": [{"name": "helloworld-svc"}]}, 2)):
         ro, route = rollout(), httproute()
