@@ -40,7 +40,7 @@ def set_image(state: State, container: str, image: str) -> State:
 def promote(state: State, *, full: bool = False) -> State:
     """Go on: end the pause, or step over the current step where nothing is paused; `full` skips to the end.
 
-    Before the pause is persisted a promote therefore skips a step (S27).
+    Before the pause is persisted a promote therefore skips a step (cmd/promote/promote.go).
     """
     status = dict(state.status)
     if full:

@@ -277,7 +277,7 @@ def _header_match(match: Fields) -> dict[str, Any]:
 
 
 def remove_managed_rules(route: Fields, rollout: Fields, *, version: str = LATEST_GATEWAYAPI) -> dict[str, Any]:
-    """The route without managed rules, a user's own canary-only rules included (S31)."""
+    """The route without managed rules, a user's own canary-only rules included."""
     return without_rules(route, lambda rule: is_managed(rollout, rule, version=version))
 
 

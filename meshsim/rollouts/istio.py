@@ -400,7 +400,7 @@ def destinationrule_delay(
     """Whether the DestinationRule is left alone in this sync because pods are missing.
 
     Only where the Rollout names no Services. Raises RolloutError in the releases that fail the whole sync instead
-    (S11, S30). Source: istio.go:385-406; argo-rollouts#2507, #4128, #4612.
+    (argo-rollouts#4319, #4839). Source: istio.go:385-406; argo-rollouts#2507, #4128, #4612.
     """
     mode = controller(version)["dr_delay"]
     if mode == "none" or canary(rollout).get("canaryService") or canary(rollout).get("stableService"):
