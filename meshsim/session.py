@@ -302,6 +302,11 @@ class Session:
         for name, inventory in self.scenario.inventory.items():
             found.extend(sentences(name, inventory))
         found.extend(
+            f"{name}: dumps are not loaded yet, the answer comes from the manifests alone"
+            for name, entry in self.scenario.clusters.items()
+            if entry.dumps.ztunnel or entry.dumps.envoy
+        )
+        found.extend(
             f"{cluster.name}: ztunnel's NETWORK is {cluster.ztunnel_network.value} "
             f"({cluster.ztunnel_network.evidence}), istio-system says {cluster.network.value} "
             f"({cluster.network.evidence}): MS105"

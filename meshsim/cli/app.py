@@ -20,6 +20,7 @@ VERBS: Final[dict[str, str]] = {
     "explain": "one call hop by hop, the edit that repairs it, and how to prove it live",
     "timeline": "intervals over time: what the rollout wants, what each client gets, why",
     "sample": "the counts that a curl loop would print, and how many requests a real check needs",
+    "tables": "what istioctl ztunnel-config and proxy-config should show in a cluster",
     "live": "the scenario on real Envoy processes, compared with the model",
     "rules": "the reason codes, and a page on each",
     "schema": "the JSON Schema of a scenario file",
@@ -100,7 +101,7 @@ def _dispatch(words: Sequence[str]) -> int:
     module = import_module(f"meshsim.cli.{verb}")
     parser = _parser(verb, module)
     try:
-        code: int = module.run(parser.parse_args(rest))
+        code: int = module.run(parser.parse_intermixed_args(rest))
     except SystemExit as leave:  # argparse's --help
         return int(leave.code or 0)
     return code
