@@ -175,7 +175,7 @@ def simpy_processes() -> object:
 
 def test_traffic_over_a_timeline_against_a_heap(benchmark: Any) -> None:
     ours = ours_over_time()
-    found = ratio(ours, heap_loop, 7)
+    found = ratio(ours, heap_loop, 7, repeats=20)
     report(
         benchmark,
         "T6",
@@ -188,5 +188,5 @@ def test_traffic_over_a_timeline_against_a_heap(benchmark: Any) -> None:
 
 def test_traffic_over_a_timeline_against_simpy(benchmark: Any) -> None:
     ours = ours_over_time()
-    found = ratio(ours, simpy_processes, 5)
+    found = ratio(ours, simpy_processes, 5, repeats=20)
     report(benchmark, "T7", "the same / a SimPy process per request", f"1/{1 / found:.0f}", "≤ 1/500", ours)

@@ -183,8 +183,13 @@ class Comparison:
 def compare(applied: Mapping[str, Fraction], bypassed: Mapping[str, Fraction]) -> Comparison:
     """The roles whose count tells two splits apart with the fewest requests (the first of equals)."""
     best: Comparison | None = None
+    tried = set()
     for roles in _events(applied, bypassed):
         p0, p1 = (sum((shares.get(role, ZERO) for role in roles), ZERO) for shares in (applied, bypassed))
+        either = max((p0, p1), (1 - p0, 1 - p1))
+        if either in tried:
+            continue
+        tried.add(either)
         found = Comparison(roles=roles, applied=p0, bypassed=p1, needed=requests_needed(p0, p1))
         if found.needed is not None and (best is None or best.needed is None or found.needed < best.needed):
             best = found
@@ -219,9 +224,9 @@ def for_row(row: Row) -> PowerNote | None:
 
     None where there is nothing to show: applied, undetermined, ungoverned, another Rollout's, or plainly failing.
     """
-    if row.verdict not in {Verdict.BYPASSED, Verdict.PARTIAL} or row.desired is None or row.effective is None:
+    found = _compared(row)
+    if found is None:
         return None
-    found = compare(row.desired, dict(row.effective.items()))
     unit = unit_of(row)
     if found.needed is None:
         return PowerNote(unit=unit, n=None, sequential_n=None, text="masked: no number of requests suffices")
@@ -234,15 +239,24 @@ def for_row(row: Row) -> PowerNote | None:
     )
 
 
-def note(row: Row) -> str:
-    """A few words for a table: `44 requests tell 10% from 0% (1%/1%)`; empty where there is nothing to check.
-
-    It costs no more than the search for n; the sequential test is left to `for_row`.
-    """
-    if row.verdict not in {Verdict.BYPASSED, Verdict.PARTIAL} or row.desired is None or row.effective is None:
+def brief(row: Row) -> str:
+    """How many answers show this row's bypass, for a cell of a table: `44 requests`; empty where there is nothing to
+    check. It costs no more than the search for n; the sequential test is left to `for_row`."""
+    found = _compared(row)
+    if found is None:
         return ""
-    found = compare(row.desired, dict(row.effective.items()))
-    return "masked: no number of requests suffices" if found.needed is None else sentence(found, unit_of(row))
+    return "no number suffices" if found.needed is None else _amount(found, unit_of(row))
+
+
+def _compared(row: Row) -> Comparison | None:
+    if row.verdict not in {Verdict.BYPASSED, Verdict.PARTIAL} or row.desired is None or row.effective is None:
+        return None
+    return compare(row.desired, dict(row.effective.items()))
+
+
+def _amount(found: Comparison, unit: str) -> str:
+    about = "" if found.exact else "about "
+    return f"{about}{found.needed:,} {unit}{'' if found.needed == 1 else 's'}"
 
 
 def sentence(found: Comparison, unit: str, alpha: Fraction = LEVEL, beta: Fraction = LEVEL) -> str:
@@ -253,11 +267,9 @@ def sentence(found: Comparison, unit: str, alpha: Fraction = LEVEL, beta: Fracti
     """
     if found.needed is None:
         return "no number of requests suffices"
-    about = "" if found.exact else "about "
     what = "" if found.roles == ("canary",) else f" {' + '.join(found.roles)}"
-    ones = f"{unit} tells" if found.needed == 1 else f"{unit}s tell"
     return (
-        f"{about}{found.needed:,} {ones} {percent(found.applied)}{what} "
+        f"{_amount(found, unit)} {'tells' if found.needed == 1 else 'tell'} {percent(found.applied)}{what} "
         f"from {percent(found.bypassed)} ({percent(alpha)}/{percent(beta)})"
     )
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from meshsim.model.evidence import Evidence
 from meshsim.model.facts import Fact
@@ -15,8 +15,11 @@ from meshsim.model.reasons import Reason
 from meshsim.model.rule import Rule
 from meshsim.model.shares import ONE, plain
 from meshsim.model.trace import Delivered, Failed, Open, Outcome, Step, Trace
-from meshsim.model.verdict import Answer, Assumption, Checked, Explanation, Moment, Repair, Row
+from meshsim.model.verdict import Answer, Assumption, Checked, Explanation, Moment, Repair, Row, Verdict
 from meshsim.report.formats import Heading, Paper
+
+if TYPE_CHECKING:
+    from meshsim.analysis.power import PowerNote
 
 ANSWER_SCHEMA: Final = "meshsim/answer/v1"
 EXPLANATION_SCHEMA: Final = "meshsim/explanation/v1"
@@ -86,12 +89,28 @@ def row(found: Row) -> dict[str, Any]:
         ],
         "decided_by": found.decided_by,
         "granularity": found.granularity,
+        "power": _power(found),
         "hops": list(found.hops),
         "assumptions": _assumptions(found.assumptions),
         "notes": list(found.notes),
         "trace": trace(found.trace),
         "readings": [trace(reading) for reading in found.readings],
     }
+
+
+def _power(found: Row) -> dict[str, Any] | None:
+    """What a check needs to show a bypass; null where there is none. Its statistics load for a bypass alone."""
+    if found.verdict not in {Verdict.BYPASSED, Verdict.PARTIAL}:
+        return None
+    from meshsim.analysis.power import for_row
+
+    note = for_row(found)
+    return None if note is None else power(note)
+
+
+def power(note: "PowerNote") -> dict[str, Any]:
+    """What a check needs: `needed` draws of a `unit`, null where no number suffices; `sequential` on average."""
+    return {"unit": note.unit, "needed": note.n, "sequential": note.sequential_n, "text": note.text}
 
 
 def trace(found: Trace) -> dict[str, Any]:

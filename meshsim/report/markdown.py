@@ -9,7 +9,7 @@ from meshsim.model.shares import ONE, percent
 from meshsim.model.verdict import Answer, Explanation
 from meshsim.report.formats import Heading, Paper
 from meshsim.report.hops import ExplanationView, Hop, Way, explanation_view
-from meshsim.report.view import AnswerView, Cell, Table, answer_view
+from meshsim.report.view import CHECK, NEEDED, AnswerView, Cell, Table, answer_view, checks
 
 GLYPHS: Final = {
     "applied": "✅",
@@ -110,6 +110,7 @@ def _table(table: Table) -> str:
     single = len(table.columns) == 1
     wants = f", wants {table.columns[0].wanted}" if single and table.columns[0].wanted else ""
     head = f"**{code(table.to)}**, {rollout}{wants}"
+    needs = checks(table)
     if single:
         rows = [
             (
@@ -118,17 +119,25 @@ def _table(table: Table) -> str:
                 escaped(cell.change),
                 code(line.decided_by) or "–",
                 " ".join(line.reasons),
+                *[cell.needed or "–"] * bool(needs),
             )
             for line in table.lines
             if (cell := line.cells[0]) is not None
         ]
-        return f"{head}\n\n{_grid(('from', 'verdict', 'canary', 'decided by', 'why'), rows)}"
+        header = ("from", "verdict", "canary", "decided by", "why", *[CHECK] * bool(needs))
+        meant = f"\n\nA check needs so many {NEEDED}." if needs else ""
+        return f"{head}\n\n{_grid(header, rows)}{meant}"
     columns = [f"canary {c.canary} ({escaped(c.at)})" if c.canary else escaped(c.at) for c in table.columns]
     cells = [
         (code(line.caller), *(f"{_verdict(c)} {escaped(c.result)}" if c is not None else "" for c in line.cells))
         for line in table.lines
     ]
-    return f"{head}\n\n{_grid(('from', *columns), cells)}"
+    lines = [
+        f"- {code(caller)}: {'; '.join(f'{amount} at {escaped(moments)}' for amount, moments in amounts)}"
+        for caller, amounts in needs
+    ]
+    meant = "\n".join([f"\n\nA check needs so many {NEEDED}:\n", *lines]) if needs else ""
+    return f"{head}\n\n{_grid(('from', *columns), cells)}{meant}"
 
 
 def _whys(view: AnswerView) -> list[str]:

@@ -9,7 +9,7 @@ from meshsim.analysis.power import LEVEL, PowerNote, sentence
 from meshsim.analysis.sampling import Sample, Tally
 from meshsim.analysis.sampling_time import LaneSample
 from meshsim.model.shares import percent
-from meshsim.report.data import as_json
+from meshsim.report.data import as_json, power
 from meshsim.report.words import clean, when
 
 SCHEMA: Final = "meshsim/sample/v1"
@@ -48,8 +48,8 @@ def _block(one: Sample, kinds: Sequence[str]) -> Iterator[str]:
         yield f"  intervals: {one.requests:,} requests are {one.draws:,} independent draws, one per {one.unit}"
     for law in one.laws:
         yield f"  law: {law}"
-    for power in one.power:
-        yield f"  check: {check(power)}"
+    for note in one.power:
+        yield f"  check: {check(note)}"
     for cause, comparison in one.against:
         if comparison.needed is not None:
             yield f"  to rule out {clean(cause)}: {sentence(comparison, one.unit)}"
@@ -80,11 +80,11 @@ def over_time(lanes: Sequence[LaneSample]) -> str:
     return "\n".join(lines)
 
 
-def check(power: PowerNote) -> str:
+def check(note: PowerNote) -> str:
     """What a check needs, and what a sequential one saves."""
-    if power.sequential_n is None:
-        return power.text
-    return f"{power.text}; looking after each, {power.sequential_n:,} on average where it is bypassed"
+    if note.sequential_n is None:
+        return note.text
+    return f"{note.text}; looking after each, {note.sequential_n:,} on average where it is bypassed"
 
 
 def data(found: Moments, scenario: str) -> dict[str, Any]:
@@ -127,16 +127,7 @@ def _sample(one: Sample) -> dict[str, Any]:
         | ({"error": leaf.error} if leaf.error else {})
         for leaf, count in zip(one.leaves, one.counts, strict=True)
     ]
-    plain["power"] = [
-        {
-            "unit": power.unit,
-            "needed": power.n,
-            "sequential": power.sequential_n,
-            "errors": [str(LEVEL), str(LEVEL)],
-            "text": power.text,
-        }
-        for power in one.power
-    ]
+    plain["power"] = [power(note) | {"errors": [str(LEVEL), str(LEVEL)]} for note in one.power]
     plain["rule_out"] = [
         {
             "cause": cause,

@@ -6,7 +6,7 @@ only lay it out.
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import final
+from typing import Final, final
 
 from meshsim.model.frozen import frozen
 from meshsim.model.reasons import REASONS, Reason
@@ -20,13 +20,15 @@ from meshsim.report.words import clean, quoted, shares, when
 @final
 @frozen
 class Cell:
-    """What one call gets at one moment. `wanted` and `got` are canary shares; `rest` what is neither revision."""
+    """What one call gets at one moment. `wanted` and `got` are canary shares; `rest` what is neither revision;
+    `needed` how many answers a check of a bypass takes ("" where there is nothing to check)."""
 
     verdict: str
     masked: bool
     wanted: str
     got: str
     rest: str
+    needed: str = ""
 
     @property
     def change(self) -> str:
@@ -160,7 +162,35 @@ def cell(row: Row) -> Cell:
         rest = ", ".join(f"{percent(share)} {name}" for share, name in parts if share)
     elif row.effective.error:
         got = f"{percent(row.effective.error)} fail"
-    return Cell(verdict=row.verdict.value, masked=row.masked, wanted=shown, got=got, rest=rest)
+    return Cell(verdict=row.verdict.value, masked=row.masked, wanted=shown, got=got, rest=rest, needed=_needed(row))
+
+
+def _needed(row: Row) -> str:
+    """Only where a split is bypassed: the statistics load for it alone."""
+    if row.verdict not in {Verdict.BYPASSED, Verdict.PARTIAL}:
+        return ""
+    from meshsim.analysis.power import brief
+
+    return brief(row)
+
+
+CHECK: Final = "a check needs"
+NEEDED: Final = "to tell it from an applied split, wrong at most once in a hundred"
+"""The heading of what `needed` counts, and what it means."""
+
+
+def checks(table: Table) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Of each caller, how many answers a check takes and at which moments, one after the other where they are alike."""
+    found = []
+    for line in table.lines:
+        needs: dict[str, list[str]] = {}
+        for column, one in zip(table.columns, line.cells, strict=True):
+            if one is not None and one.needed:
+                needs.setdefault(one.needed, []).append(column.canary or column.at)
+        if needs:
+            said = tuple((amount, ", ".join(dict.fromkeys(moments))) for amount, moments in needs.items())
+            found.append((line.caller, said))
+    return tuple(found)
 
 
 def caller(row: Row) -> str:

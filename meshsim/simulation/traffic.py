@@ -26,6 +26,10 @@ VECTOR: Final = 1 << 14
 """From so many labels on, numpy is worth its import."""
 BITS: Final = 16
 BUCKETS: Final = 1 << BITS
+FINE: Final = 80
+"""A bucket and the word that refines it: so many bits place a request against a boundary at once."""
+REST: Final = FINE - BITS
+LAST: Final = (1 << REST) - 1
 PER_BLOCK: Final = 16
 """Requests that one Philox block of 256 bits labels."""
 
@@ -69,11 +73,14 @@ def leaves(shares: Iterable[Fraction]) -> Leaves:
 @final
 @record
 class Cuts:
-    """Where leaves meet: `places` are the inner cumulative weights; `first` the first bucket wholly at or above each,
-    `edges` the buckets that a boundary runs through."""
+    """Where leaves meet: `places` are the inner cumulative weights, `fine` the same in 2^-80ths, rounded down, and
+    `whole` whether they lie exactly there; `first` is the first bucket wholly at or above each, `edges` are the buckets
+    that a boundary runs through."""
 
     total: int
     places: tuple[int, ...]
+    fine: tuple[int, ...]
+    whole: tuple[bool, ...]
     first: tuple[int, ...]
     edges: frozenset[int]
 
@@ -82,13 +89,16 @@ def cuts(of: Leaves) -> Cuts:
     """The boundaries between leaves in buckets."""
     total = of.total
     places = tuple(accumulate(of.weights))[:-1]
-    scaled = [divmod(place << BITS, total) for place in places]
-    return Cuts(
-        total=total,
-        places=places,
-        first=tuple(whole + (rest > 0) for whole, rest in scaled),
-        edges=frozenset(whole for whole, rest in scaled if rest),
+    scaled = [divmod(place << FINE, total) for place in places]
+    fine = tuple([floor for floor, _ in scaled])
+    whole = tuple([not rest for _, rest in scaled])
+    first = tuple(
+        [(floor + LAST if exact else floor + LAST + 1) >> REST for floor, exact in zip(fine, whole, strict=True)]
     )
+    edges = frozenset(
+        [bucket - 1 for bucket, floor, exact in zip(first, fine, whole, strict=True) if not exact or floor & LAST]
+    )
+    return Cuts(total=total, places=places, fine=fine, whole=whole, first=first, edges=edges)
 
 
 def refined(source: Stream, index: int, bucket: int, at: Cuts) -> int:

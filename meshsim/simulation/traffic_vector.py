@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from meshsim.simulation.philox import MASK, MULTIPLIERS, ROUNDS, WEYL, WORDS
+from meshsim.simulation.philox import MULTIPLIERS, ROUNDS, WEYL, WORDS
 from meshsim.simulation.streams import Purpose, Stream
-from meshsim.simulation.traffic import BUCKETS, Cuts, Leaves, cuts, refined
+from meshsim.simulation.traffic import BUCKETS, LAST, REST, Cuts, Leaves, cuts, refined
 
 BATCH: Final = 8192
 """Words a batch: 64 KiB of random bits and as many bytes of labels stay in the second-level cache."""
@@ -130,12 +130,11 @@ def _refined(
 def _edges(at: Cuts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], U64, npt.NDArray[np.bool_]]:
     """Of each boundary: the first bucket at or above it, the bucket it lies in, and where in that bucket, in whole
     2^-64ths and whether exactly there."""
-    scaled = [divmod(place << 80, at.total) for place in at.places]
     return (
         np.asarray(at.first, dtype=np.int64),
-        np.asarray([place >> 64 for place, _ in scaled], dtype=np.int64),
-        np.asarray([place & MASK for place, _ in scaled], dtype=np.uint64),
-        np.asarray([not rest for _, rest in scaled], dtype=np.bool_),
+        np.asarray([place >> REST for place in at.fine], dtype=np.int64),
+        np.asarray([place & LAST for place in at.fine], dtype=np.uint64),
+        np.asarray(at.whole, dtype=np.bool_),
     )
 
 
@@ -182,5 +181,8 @@ def histogram(found: Labels, width: int) -> tuple[int, ...]:
     """How often each of the labels 0 … width-1 occurs."""
     totals = np.zeros(width, dtype=np.int64)
     for begin in range(0, len(found), BATCH * PER_WORD):
-        totals += np.bincount(found[begin : begin + BATCH * PER_WORD], minlength=width)
+        piece = found[begin : begin + BATCH * PER_WORD]
+        place = _PLACES[: len(piece)]
+        place[...] = piece
+        totals += np.bincount(place, minlength=width)
     return tuple(totals.tolist())

@@ -37,6 +37,17 @@ def test_shares_are_floats_with_zeros_and_exact_fractions_without() -> None:
     assert found["applied_share"] == 1.0
 
 
+def test_a_bypassed_row_says_what_a_check_needs_and_no_other_does() -> None:
+    # 20 % wanted, none received: (4/5)^21 < 1/100 < (4/5)^20, and a sequential check waits as long for a canary.
+    never = row(desired={"stable": F(4, 5), "canary": F(1, 5)}, effective=Shares(stable=F(1)))
+    first, second = plain(answer(never, applied()))["verdicts"]
+    said = "21 requests tell 20% from 0% (1%/1%)"
+    assert first["power"] == {"unit": "request", "needed": 21, "sequential": 21, "text": said}
+    assert second["power"] is None
+    masked = row(effective=Shares(stable=F(3, 4), canary=F(1, 4)), masked=True)
+    assert plain(answer(masked))["verdicts"][0]["power"]["needed"] is None
+
+
 def test_exact_keeps_what_floats_lose() -> None:
     found = plain(answer(applied(effective=Shares(stable=F(2, 3), canary=F(1, 3)))))["verdicts"][0]
     assert found["exact"] == {"stable": "2/3", "canary": "1/3"}

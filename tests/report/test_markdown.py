@@ -24,10 +24,13 @@ def test_an_answer_is_a_comment_on_a_pull_request() -> None:
         "\n"
         "**`catalog.shop.mesh.internal:8080/items`**, rollout `cluster1/shop/catalog`, wants stable 75%, canary 25%\n"
         "\n"
-        "| from | verdict | canary | decided by | why |\n"
-        "| --- | --- | --- | --- | --- |\n"
-        "| `cluster2/shop/recommender ×2` | ❌ bypassed | 25% → 20% | `waypoint:cluster2/shop/waypoint` | MS201 |\n"
-        "| `cluster1/shop/basket` | ✅ applied | 25% | `waypoint:cluster1/shop/waypoint` |  |\n"
+        "| from | verdict | canary | decided by | why | a check needs |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| `cluster2/shop/recommender ×2` | ❌ bypassed | 25% → 20% | `waypoint:cluster2/shop/waypoint` | MS201 | "
+        "1,509 requests |\n"
+        "| `cluster1/shop/basket` | ✅ applied | 25% | `waypoint:cluster1/shop/waypoint` |  | – |\n"
+        "\n"
+        "A check needs so many to tell it from an applied split, wrong at most once in a hundred.\n"
         "\n"
         "- **MS201 client-local-waypoint**: L7 is decided in the client's cluster, the rollout's waypoint is skipped\n"
         "  - `cluster2/shop/recommender ×2`: waypoint:cluster2/shop/waypoint: no rule applies: balances over "
@@ -45,13 +48,14 @@ def test_probes_are_a_matrix() -> None:
     text = printed(probes())
     assert "| from | canary 25% (step:0) | canary 50% (step:2) |" in text
     assert "| `cluster2/shop/recommender ×2` | ❌ bypassed 20% | ❌ bypassed **masked** 50% |" in text
+    assert "- `cluster2/shop/recommender ×2`: 1,509 requests at 25%; no number suffices at 50%" in text
 
 
 def test_manifests_cannot_break_out_of_a_table() -> None:
     bad = row(frm=EVIL, to=EVIL, decided_by=EVIL, rollout=EVIL, notes=(EVIL,), assumptions=(ASSUMPTION,))
     text = printed(answer(bad, findings=(EVIL,)))
     (line,) = [line for line in text.splitlines() if "bypassed |" in line]
-    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 6
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 7
     outside_code = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
     assert "<script>" not in outside_code
     assert "@someone" not in outside_code

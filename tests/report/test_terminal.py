@@ -1,4 +1,5 @@
 from dataclasses import replace
+from fractions import Fraction as F
 
 from report.hand_built import (
     ASSUMPTION,
@@ -17,7 +18,7 @@ from report.hand_built import (
 from meshsim.model.facts import Fact
 from meshsim.model.reasons import REASONS
 from meshsim.model.trace import Trace
-from meshsim.model.verdict import Answer, Explanation, Verdict
+from meshsim.model.verdict import Answer, Explanation, Shares, Verdict
 from meshsim.report.formats import Heading, Paper
 from meshsim.report.terminal import TABLE
 
@@ -41,9 +42,10 @@ def test_a_pipe_gets_plain_columns() -> None:
         "\n"
         "catalog.shop.mesh.internal:8080/items\n"
         "rollout cluster1/shop/catalog wants stable 75%, canary 25%\n"
-        "  verdict   from                          canary     decided by                       why\n"
-        "  bypassed  cluster2/shop/recommender ×2  25% → 20%  waypoint:cluster2/shop/waypoint  MS201\n"
+        "  verdict   from                          canary     decided by                       why    a check needs\n"
+        "  bypassed  cluster2/shop/recommender ×2  25% → 20%  waypoint:cluster2/shop/waypoint  MS201  1,509 requests\n"
         "  applied   cluster1/shop/basket          25%        waypoint:cluster1/shop/waypoint\n"
+        "  a check needs  to tell it from an applied split, wrong at most once in a hundred\n"
         "\n"
         "MS201 client-local-waypoint  L7 is decided in the client's cluster, the rollout's waypoint is skipped\n"
         "  cluster2/shop/recommender ×2\n"
@@ -56,12 +58,13 @@ def test_a_pipe_gets_plain_columns() -> None:
 
 
 def test_a_terminal_of_100_columns_gets_glyphs() -> None:
-    assert printed(answer(), SCREEN).splitlines()[3:8] == [
+    assert printed(answer(), SCREEN).splitlines()[3:9] == [
         "rollout cluster1/shop/catalog wants stable 75%, canary 25%",
         "  verdict     from                          canary     decided by                       why",
         "  ✖ bypassed  cluster2/shop/recommender ×2  25% → 20%  waypoint:cluster2/shop/waypoint  MS201",
         "  ✔ applied   cluster1/shop/basket          25%        waypoint:cluster1/shop/waypoint",
-        "",
+        "  a check needs  to tell it from an applied split, wrong at most once in a hundred",
+        "    cluster2/shop/recommender ×2  1,509 requests",
     ]
 
 
@@ -80,6 +83,17 @@ def test_a_matrix_that_is_too_wide_shows_glyphs_and_says_what_they_mean() -> Non
     lines = printed(probes(), replace(SCREEN, width=60)).splitlines()
     assert "  cluster2/shop/recommender ×2  ✖ 20%       ✖ 50%!" in lines
     assert "  ✖ bypassed   ✔ applied   ! masked" in lines
+
+
+def test_every_bypassed_cell_says_what_a_check_of_it_needs() -> None:
+    # 20 % wanted, none received: (4/5)^21 < 1/100 < (4/5)^20.
+    never = row(desired={"stable": F(4, 5), "canary": F(1, 5)}, effective=Shares(stable=F(1)))
+    narrow = printed(answer(never, applied()), SCREEN)
+    assert "    cluster2/shop/recommender ×2  21 requests" in narrow
+    assert "21 requests" in printed(answer(never)).splitlines()[5]
+    matrix = printed(probes())
+    assert "    cluster2/shop/recommender ×2  1,509 requests at 25%; no number suffices at 50%" in matrix
+    assert "a check needs" not in printed(answer(applied()))
 
 
 def test_a_masked_bypass_is_loud() -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from meshsim.report.causes import Cause
 from meshsim.report.formats import Paper
 from meshsim.report.terminal.sheet import GAP, LOOKS, MASKED, grid, indented, labelled, verdict, words
-from meshsim.report.view import AnswerView, Cell, FailedCheck, Line, Table
+from meshsim.report.view import CHECK, NEEDED, AnswerView, Cell, FailedCheck, Line, Table, checks
 
 _MASKED_CODE: Final = "MS401"
 
@@ -39,10 +39,41 @@ def _table(table: Table, paper: Paper) -> list[RenderableType]:
     parts: list[RenderableType] = [words((table.to, "bold"))]
     parts.append(words((rollout + (" wants " if wants else ""), "dim"), wants))
     if len(table.columns) == 1:
-        return [*parts, indented(_single(table, paper))]
+        beside = _fits_beside(table, paper)
+        return [*parts, indented(_single(table, paper, checked=beside)), *_needed(table, listed=not beside)]
     short = _is_wide(table, paper)
     parts.append(indented(_matrix(table, paper, short=short)))
-    return [*parts, indented(_key(table))] if short else parts
+    return [*parts, *([indented(_key(table))] if short else []), *_needed(table, listed=True)]
+
+
+def _needed(table: Table, *, listed: bool) -> list[RenderableType]:
+    """What a check of each bypassed row needs, where it does not stand beside it, and what the numbers mean."""
+    needs = checks(table)
+    if not needs:
+        return []
+    parts: list[RenderableType] = [indented(words((CHECK, "bold"), (f"  {NEEDED}", "dim")))]
+    if listed:
+        lines = Grid.grid(padding=(0, GAP, 0, 0))
+        lines.add_column(overflow="fold")
+        lines.add_column(overflow="fold")
+        for caller, amounts in needs:
+            alone = len(table.columns) == 1
+            said = "; ".join(amount if alone else f"{amount} at {moments}" for amount, moments in amounts)
+            lines.add_row(Text(caller, "dim"), Text(said))
+        parts.append(indented(lines, 4))
+    return parts
+
+
+def _fits_beside(table: Table, paper: Paper) -> bool:
+    """Whether a column for what a check needs leaves the others as wide as they are."""
+    rows = [(CHECK, "", "", "", "")]
+    for line in table.lines:
+        cell = line.cells[0]
+        if cell is not None:
+            shown = f"x {cell.verdict}" + " MASKED" * cell.masked
+            rows.append((cell.needed, shown, f"{line.caller}{cell.change}", line.decided_by, " ".join(line.reasons)))
+    widest = sum(max(map(len, column)) for column in zip(*rows, strict=True))
+    return paper.width is None or 2 + widest + GAP * 5 <= paper.width
 
 
 def _is_wide(table: Table, paper: Paper) -> bool:
@@ -61,17 +92,21 @@ def _key(table: Table) -> Text:
     return Text("   ".join(parts), "dim")
 
 
-def _single(table: Table, paper: Paper) -> Grid:
+def _single(table: Table, paper: Paper, *, checked: bool) -> Grid:
     """One moment: a line a call, with who decided and, where there is a reason, why."""
     explained = any(line.reasons for line in table.lines)
-    shown = grid(4 + explained, header=("verdict", "from", "canary", "decided by", "why"))
-    shown.columns[0].no_wrap = shown.columns[-1].no_wrap = explained
+    checked = checked and bool(checks(table))
+    header = ("verdict", "from", "canary", "decided by", *["why"] * explained, *[CHECK] * checked)
+    shown = grid(len(header), header=header)
+    shown.columns[0].no_wrap = explained
+    if explained:
+        shown.columns[4].no_wrap = True
     for line in table.lines:
         cell = line.cells[0]
         if cell is not None:
             reasons = Text(" ".join(line.reasons), LOOKS[cell.verdict][1])
-            row = (verdict(cell, paper), Text(line.caller), Text(cell.change), _decider(line), reasons)
-            shown.add_row(*row[: len(shown.columns)])
+            row = [verdict(cell, paper), Text(line.caller), Text(cell.change), _decider(line)]
+            shown.add_row(*row, *[reasons] * explained, *[Text(cell.needed)] * checked)
     return shown
 
 
