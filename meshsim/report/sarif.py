@@ -2,7 +2,6 @@
 
 from typing import Any, Final, final
 
-from meshsim import __version__
 from meshsim.model.evidence import Source
 from meshsim.model.reasons import REASONS
 from meshsim.model.verdict import Answer
@@ -10,6 +9,7 @@ from meshsim.report.data import as_json
 from meshsim.report.formats import Heading, Paper
 from meshsim.report.incidents import EXPECTATION, Incident, incidents
 from meshsim.report.view import address, caller
+from meshsim.version import VERSION
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -23,7 +23,7 @@ class SarifPrinter:
         rules = list(dict.fromkeys(one.rule for one in results))
         driver = {
             "name": "meshsim",
-            "version": __version__,
+            "version": VERSION,
             "rules": [_rule(code) for code in rules],
         }
         run = {
