@@ -29,10 +29,15 @@ GITHUB: Final = GithubPrinter()
 
 def _annotation(one: Incident) -> str:
     level = "error" if one.fails else "notice" if one.known else "warning"
-    place = {} if one.place is None or one.place.path in {"", "standard input"} else _place(one.place)
     known = " (in the baseline)" if one.known else ""
-    properties = ",".join(f"{key}={_property(value)}" for key, value in {**place, "title": one.title + known}.items())
-    return f"::{level} {properties}::{_data(one.text)}"
+    return command(level, one.title + known, one.text, one.place)
+
+
+def command(level: str, title: str, text: str, place: Source | None) -> str:
+    """One annotation: `level` is error, warning or notice."""
+    at = {} if place is None or place.path in {"", "standard input"} else _place(place)
+    properties = ",".join(f"{key}={_property(value)}" for key, value in {**at, "title": title}.items())
+    return f"::{level} {properties}::{_data(text)}"
 
 
 def _place(place: Source) -> dict[str, str]:
