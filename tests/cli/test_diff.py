@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from meshsim.cli.app import main
+from meshsim.manifests.revisions import is_revision
 
 ROOT = Path(__file__).parents[2]
 CASE = "scenarios/client-local-waypoint"
@@ -86,6 +87,11 @@ def test_below_the_repositorys_top(repository: Path, monkeypatch: pytest.MonkeyP
     assert main(["diff", "HEAD", "."]) == 0
 
 
+def test_no_option_of_git_is_a_revision() -> None:
+    assert not is_revision("--output=stolen")
+    assert not is_revision("")
+
+
 def test_nothing_is_checked_out(repository: Path) -> None:
     before = sorted((str(path), path.stat().st_mtime_ns) for path in repository.rglob("*") if ".git" not in path.parts)
     main(["diff", "HEAD~1:app", "HEAD:app"])
@@ -106,7 +112,6 @@ def test_for_pull_requests(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "code", "says"),
     [
         (["nowhere", "app"], 3, "nowhere: is neither a file or directory nor a git revision"),
-        (["--", "--output=stolen", "app"], 3, "--output=stolen: is neither"),
         (["HEAD:../..", "app"], 2, "the path leaves the revision"),
         (["HEAD:none", "app"], 3, "HEAD:none: there is no such file or directory"),
         (["app"], 2, "required: NEW"),

@@ -18,7 +18,8 @@ from meshsim.live.lab.lab import Lab
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
 from meshsim.live.check import compiled
 from meshsim.live.lab.lab import Lab
 from live.one_gateway import cluster, gateway_phase, hosts, split
