@@ -1,7 +1,7 @@
 """Formats for machines: workflow commands, JUnit and SARIF say what fails the run and where; nothing breaks out."""
 
 import json
-from fractions import Fraction
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -9,8 +9,7 @@ import pytest
 
 import meshsim
 from meshsim.analysis.gate import Gate
-from meshsim.model.trace import Trace
-from meshsim.model.verdict import Answer, Checked, Moment, Row, Shares, Verdict
+from meshsim.model.verdict import Answer, Checked, Moment, Verdict
 from meshsim.report.formats import Heading, Paper, answer_printer
 
 SCENARIO = "scenarios/client-local-waypoint"
@@ -27,18 +26,10 @@ def printed(format_: str, answer: Answer, **heading: Any) -> str:
     return answer_printer(format_).answer(answer, Heading(**heading), Paper())
 
 
-def hostile(verdict: str = "bypassed") -> Answer:
-    row = Row(
-        frm="c1/shop/a\n::error::b%0A,c]]>\x1b[0m\u202e",
-        to="web:80",
-        rollout="c1/shop/web",
-        verdict=Verdict(verdict),
-        reasons=("MS202",),
-        desired={"stable": Fraction(3, 4), "canary": Fraction(1, 4)},
-        effective=Shares(stable=Fraction(4, 5), canary=Fraction(1, 5)),
-        applied_share=Fraction(0),
-        trace=Trace(roots=()),
-    )
+def hostile(found: Answer, verdict: str = "bypassed") -> Answer:
+    """A real answer with names that would break out of any format, and an expectation that fails."""
+    real = next(row for row in found.moments[0].rows if row.verdict is Verdict.BYPASSED)
+    row = replace(real, frm="c1/shop/a\n::error::b%0A,c]]>\x1b[0m\u202e", verdict=Verdict(verdict))
     check = Checked(index=0, line=7, passed=False, wanted={"from": "x"}, actual={}, failures=("no row <matches>",))
     moment = Moment(at=0.0, rows=(row,))
     return Answer(scenario="x", dialect="solo/1.30", moments=(moment,), probes=False, expectations=(check,))
@@ -56,8 +47,8 @@ def test_github_only_warns_below_the_level(found: Answer) -> None:
     assert printed("github", found, gate=Gate(fail_on="failing")).startswith("::warning ")
 
 
-def test_no_manifest_can_start_a_workflow_command() -> None:
-    lines = printed("github", hostile(), file="scenario.yaml").splitlines()
+def test_no_manifest_can_start_a_workflow_command(found: Answer) -> None:
+    lines = printed("github", hostile(found), file="scenario.yaml").splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::error", "::error", "meshsim:"]
     assert "\x1b" not in "".join(lines)
     assert lines[0].startswith("::error file=scenario.yaml,line=7,")
@@ -72,14 +63,14 @@ def test_junit_has_a_case_a_call_and_fails_what_fails(found: Answer) -> None:
     assert f"{LABEL}:9" in (failure.text or "")
 
 
-def test_junit_stays_xml_whatever_names_hold() -> None:
-    root = ET.fromstring(printed("junit", hostile(), file="scenario.yaml"))
+def test_junit_stays_xml_whatever_names_hold(found: Answer) -> None:
+    root = ET.fromstring(printed("junit", hostile(found), file="scenario.yaml"))
     assert root.get("failures") == "2"  # the row and the expectation
 
 
-def test_junit_skips_what_is_undetermined() -> None:
-    root = ET.fromstring(printed("junit", hostile("undetermined")))
-    assert [one.get("type") for one in root.iter("skipped")] == ["MS202"]
+def test_junit_skips_what_is_undetermined(found: Answer) -> None:
+    root = ET.fromstring(printed("junit", hostile(found, "undetermined")))
+    assert [one.get("type") for one in root.iter("skipped")] == ["MS201"]
 
 
 def test_sarif_names_rule_level_and_place(found: Answer) -> None:
@@ -93,7 +84,7 @@ def test_sarif_names_rule_level_and_place(found: Answer) -> None:
     assert place["physicalLocation"]["region"]["startLine"] == 9
 
 
-def test_sarif_of_expectations_points_into_the_scenario() -> None:
-    (run,) = json.loads(printed("sarif", hostile(), file="my scenario.yaml"))["runs"]
+def test_sarif_of_expectations_points_into_the_scenario(found: Answer) -> None:
+    (run,) = json.loads(printed("sarif", hostile(found), file="my scenario.yaml"))["runs"]
     place = run["results"][0]["locations"][0]["physicalLocation"]
     assert (place["artifactLocation"]["uri"], place["region"]) == ("my%20scenario.yaml", {"startLine": 7})
