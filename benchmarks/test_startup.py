@@ -1,9 +1,11 @@
 """T12 to T14: what `meshsim run` costs before and around its answer, in bare interpreters and imports."""
 
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ SCENARIO = ROOT / "scenarios" / "guide-gateway-api"
 HEAVY = ("numpy", "scipy", "networkx", "pandas", "matplotlib", "dask")
 RUN = "import sys; from meshsim.cli.app import main; main(['run', sys.argv[1], '-o', 'json', '--fail-on', 'never'])"
 ROUNDS = 11
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / f"meshsim-bytecode-{os.getuid()}")
+"""Bytecode is kept, wherever the user's shell wants none: the first run of each candidate writes it."""
 
 
 def child(code: str) -> float:
@@ -23,6 +28,7 @@ def child(code: str) -> float:
     subprocess.run(
         [sys.executable, "-c", code, str(SCENARIO)],
         cwd=ROOT,
+        env=ENVIRONMENT,
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
