@@ -1,4 +1,4 @@
-"""ztunnel's tables in the shape of its config dump, as `istioctl ztunnel-config services|workloads -o json` prints it.
+"""ztunnel's tables in the shape of its config dump, the one that `istioctl ztunnel-config all -o json` prints.
 
 Unlike the local configuration (`tables.load.plain`), a dump lists the endpoints on the service, and a waypoint's port
 is called `port` (istio/istio istioctl/pkg/ztunnelconfig/ztunnelconfig.go). `tables.load.ztunnel_tables` reads it back.

@@ -1,48 +1,79 @@
+"""`meshsim tables`: what each cluster's proxies hold, in the columns of istioctl."""
+
 import json
 from pathlib import Path
 
 import pytest
 
-from meshsim.cli import app
+from meshsim import api
+from meshsim.cli.app import main
 
-GUIDE = str(Path(__file__).parents[2] / "scenarios" / "guide-gateway-api")
-
-
-def test_services_have_istioctls_columns_and_the_waypoints_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main(["tables", GUIDE, "--cluster", "cluster1", "services"]) == 0
-    head, *rows = capsys.readouterr().out.splitlines()
-    assert all(name in head for name in ("SERVICE NAME", "SERVICE VIP", "WAYPOINT", "ENDPOINTS"))
-    (stable,) = [row.split() for row in rows if row.split()[1] == "helloworld-stable"]
-    assert stable[-2:] == ["waypoint", "1/1"]
+SCENARIO = "scenarios/client-local-waypoint"
 
 
-def test_a_waypoints_routes_show_the_weights_that_the_rollout_wrote(capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main(["tables", GUIDE, "--cluster", "cluster1", "--at", "weight:50", "routes", "-o", "json"]) == 0
-    rows = {row["host"]: row for row in json.loads(capsys.readouterr().out)}
-    chosen = rows["helloworld.default.svc.cluster.local"]["routes"][0]["clusters"]
-    assert {c["backend"]: c["weight"] for c in chosen} == {"helloworld-stable": 50, "helloworld-canary": 50}
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["tables", SCENARIO, *words]) == 0
+    return capsys.readouterr().out
 
 
-def test_endpoints_and_workloads_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main(["tables", GUIDE, "--cluster", "cluster1", "endpoints"]) == 0
-    assert "HEALTHY" in capsys.readouterr().out
-    assert app.main(["tables", GUIDE, "--cluster", "cluster2", "workloads", "-o", "yaml"]) == 0
-    assert "uid: cluster2//Pod/default/curl-0" in capsys.readouterr().out
+def column(text: str, name: str) -> list[str]:
+    """The cells below a header."""
+    head, *lines = text.splitlines()
+    start = head.index(name)
+    return [line[start:].split("  ")[0] for line in lines]
+
+
+def test_a_peer_knows_the_service_and_the_gateway_in_its_way(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "--cluster", "cluster2", "services")
+    assert "catalog.shop.mesh.internal" in column(text, "HOSTNAME")
+    text = said(capsys, "--cluster", "cluster2", "workloads")
+    assert "gateway network1" in column(text, "ADDRESS")
+
+
+def test_each_waypoint_holds_its_own_route(capsys: pytest.CaptureFixture[str]) -> None:
+    """cluster1's waypoint has the managed route, 75 to 25; cluster2's has none, so a default route."""
+    managed = said(capsys, "--cluster", "cluster1", "routes")
+    assert "HTTPRoute/shop/" in managed
+    assert "catalog-stable.shop.svc.cluster.local 75" in managed
+    assert "catalog-canary.shop.svc.cluster.local 25" in managed
+    assert set(column(said(capsys, "--cluster", "cluster2", "routes"), "ROUTE")) == {"default"}
+
+
+def test_a_routes_endpoints_are_the_revisions_pods(capsys: pytest.CaptureFixture[str]) -> None:
+    """4 stable pods and ceil(4*25/100) = 1 canary pod."""
+    rows = json.loads(said(capsys, "--cluster", "cluster1", "endpoints", "-o", "json"))
+    counts = {
+        subset: len({row["workload"] for row in rows if f"catalog-{subset}." in row["envoy_cluster"]})
+        for subset in ("stable", "canary")
+    }
+    assert counts == {"stable": 4, "canary": 1}
+
+
+def test_services_and_workloads_load_as_ztunnels_dump_does(capsys: pytest.CaptureFixture[str]) -> None:
+    dump = json.loads(said(capsys, "--cluster", "cluster2", "services", "-o", "json"))
+    dump |= json.loads(said(capsys, "--cluster", "cluster2", "workloads", "-o", "json"))
+    tables = api.ztunnel_tables(dump)
+    assert {service.hostname for service in tables.services.values()} >= {"catalog.shop.mesh.internal"}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "says"),
     [
-        ([GUIDE, "services"], "tables shows one cluster"),
-        ([GUIDE, "--cluster", "nowhere", "services"], "there is no cluster 'nowhere'"),
-        ([GUIDE, "--cluster", "cluster1", "pods"], "tables does not show"),
-        ([GUIDE, "--cluster", "cluster1", "--proxy", "waypoint:x/y/z", "routes"], "runs no proxy"),
-        ([GUIDE, "--cluster", "cluster1", "--proxy", "waypoint:x/y/z", "services"], "--proxy goes with"),
+        (["services"], "which cluster's tables?"),
+        (["--cluster", "cluster3", "services"], "there is no cluster 'cluster3'"),
+        (["--cluster", "cluster1", "listeners"], "does not know"),
+        (["--cluster", "cluster1", "routes", "--proxy", "waypoint:x"], "cluster1 has no Envoy 'waypoint:x'"),
     ],
 )
-def test_a_wrong_call_is_exit_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main(["tables", *words]) == 2
-    assert said in capsys.readouterr().err
+def test_wrong_calls(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tables", SCENARIO, *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_options_may_stand_between_the_scenario_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = "scenarios/guide-gateway-api"
+    assert main(["tables", scenario, "--cluster", "cluster1", "services"]) == 0
+    assert "helloworld-stable" in capsys.readouterr().out
 
 
 def test_dumps_that_are_not_loaded_are_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +82,6 @@ def test_dumps_that_are_not_loaded_are_said_aloud(tmp_path: Path, capsys: pytest
         "apiVersion: meshsim/v1\nkind: Scenario\nname: dumped\nclusters:\n"
         "  c1: {manifests: [], dumps: {ztunnel: z.json}}\n"
     )
-    app.main(["run", str(tmp_path)])
+    main(["run", str(tmp_path)])
     out = capsys.readouterr()
     assert "c1: dumps are not loaded yet, the answer comes from the manifests alone" in out.out + out.err
