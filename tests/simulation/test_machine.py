@@ -1,7 +1,8 @@
-"""A stateful machine of commands and faults: no impossible state, every run ends, and the timeline agrees with the
-static answer at every instant."""
+"""A stateful machine of commands and faults: no impossible state, every run ends at a fixpoint, and the timeline agrees
+with the static answer, of the run and of the Mesh as it is at that instant."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
-from meshsim.rollouts.spec import canary_weight, stable_weight, weights_of
+from meshsim.rollouts import State, next_due, reconcile
+from meshsim.rollouts.services import selected
+from meshsim.rollouts.spec import canary_weight, managed_services, stable_weight, steps_of, weights_of
 from meshsim.scenario.scenario import Entry
 from meshsim.session import Session, load
 from meshsim.simulation.timeline import record
@@ -29,6 +32,23 @@ TARGETS = (
 LOADED = {name: load(SCENARIOS / name / "scenario.yaml") for name in ("guide-gateway-api", "guide-virtualservice")}
 
 
+def _possible(before: State, after: State) -> None:
+    """A step index goes on by one, back to the start, or to the end; selectors name ReplicaSets that exist."""
+    steps = len(steps_of(after.rollout))
+    was, now = (int(state.status.get("currentStepIndex") or 0) for state in (before, after))
+    assert now in {was, min(was + 1, steps), 0, steps}
+    known = {found.hash for found in (*before.sets, *after.sets)}
+    for name in managed_services(after.rollout):
+        service = after.object("Service", name)
+        assert service is None or selected(service) in {"", *known}
+
+
+def _settled(state: State, now: float) -> None:
+    """One sync more changes nothing, unless the last one failed, loops, or is due anyway."""
+    if state.error is None and not any("hot loop" in note for note in state.notes) and next_due(state) != now:
+        assert not reconcile(replace(state, now=now).wake()).changed
+
+
 class Operator(RuleBasedStateMachine):
     """Somebody who does anything at any time."""
 
@@ -38,11 +58,22 @@ class Operator(RuleBasedStateMachine):
         self.now = 0.0
         self.base = LOADED["guide-gateway-api"]
 
-    @initialize(name=st.sampled_from(sorted(LOADED)), version=st.sampled_from(["1.8", "1.9", "1.10"]))
-    def begin(self, name: str, version: str) -> None:
+    @initialize(
+        name=st.sampled_from(sorted(LOADED)),
+        version=st.sampled_from(["1.8", "1.9", "1.10"]),
+        under_way=st.integers(0, 3),
+    )
+    def begin(self, name: str, version: str, under_way: int) -> None:
+        """A Rollout at rest, or some steps into an update, where commands and faults have more to break."""
         base = LOADED[name]
         clusters = [replace(cluster, argo=(version, "0.15")) for cluster in base.mesh.clusters.values()]
         self.base = Session(base.scenario, base.mesh.fork(*clusters))
+        for step in range(under_way):
+            if step:
+                self.act("promote", rollout=NAME)
+            else:
+                self.act("set-image", rollout=NAME, container="helloworld", image="istio/examples-helloworld-v2:1.0")
+            self.now += 15.0
 
     def act(self, verb: str, **args: Any) -> None:
         entry = Entry(verb=verb, args=args, at=self.now, source=Source("test"))
@@ -103,8 +134,14 @@ class Operator(RuleBasedStateMachine):
                     assert sets.created == sum(pod.stopped_at is None for pod in sets.pods)
                 assert len({sets.hash for sets in state.sets}) == len(state.sets)
                 assert int(state.status.get("currentStepIndex") or 0) <= 3
-                assert not any("did not settle" in note for note in state.notes)
         assert [f.t for f in history.frames] == sorted(f.t for f in history.frames)
+        for state in history.deployed().states.values():
+            assert not any("did not settle" in note for note in state.notes)
+        for before, after in pairwise(state for frame in history.frames for _, state in frame.states):
+            _possible(before, after)
+        if not any(entry.verb in {"gitops-sync", "fail"} for entry in self.entries):
+            for state in history.deployed().states.values():
+                _settled(state, self.now)
 
     @precondition(lambda self: bool(self.entries))
     @rule()
@@ -125,6 +162,22 @@ class Operator(RuleBasedStateMachine):
                     row.effective,
                     row.desired,
                 )
+
+    @rule()
+    def a_mesh_answers_the_same_however_it_came_about(self) -> None:
+        """What a snapshot of the clusters at this moment would be answered."""
+        session = self.session()
+        mesh = session.situation(self.now).mesh
+        fresh = Session(replace(session.scenario, timeline=()), mesh)
+        answers = [
+            {
+                (row.frm, row.to, row.path, row.rollout): (row.verdict, row.effective, row.desired, row.errors)
+                for _, rows in one
+                for row in rows
+            }
+            for one in (session.rows(self.now), fresh.rows(0.0, "observed"))
+        ]
+        assert answers[0] == answers[1]
 
     def teardown(self) -> None:
         """Left alone it comes to rest."""
