@@ -9,7 +9,7 @@ import pytest
 from conftest_simulation import SCENARIOS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
@@ -108,6 +108,12 @@ class Operator(RuleBasedStateMachine):
     def fault(self, verb: str, place: str) -> None:
         self.act(verb, target=place)
 
+    @rule(place=st.sampled_from(TARGETS))
+    def outage(self, place: str) -> None:
+        """Long enough to be noticed, and not made good again."""
+        self.act("fail", target=place)
+        self.now += 5.0
+
     @rule()
     def gitops(self) -> None:
         self.act("gitops-sync", cluster="cluster1")
@@ -143,13 +149,12 @@ class Operator(RuleBasedStateMachine):
             for state in history.deployed().states.values():
                 _settled(state, self.now)
 
-    @precondition(lambda self: bool(self.entries))
-    @rule()
     def timeline_equals_static_answer(self) -> None:
+        """At every instant at which anything changed for a client, or anybody did anything."""
         session = self.session()
         found = session.timeline(frm="cluster2/default/curl", until=self.now)
-        moments = sorted({0.0, self.now, *(span.start for lane in found.lanes for span in lane.spans)})
-        for t in moments[-3:]:
+        acted = {entry.at or 0.0 for entry in self.entries}
+        for t in sorted({0.0, self.now, *acted, *(span.start for lane in found.lanes for span in lane.spans)}):
             rows = [row for _, rows in self.session().rows(t) for row in rows if row.frm == "cluster2/default/curl"]
             lanes = [lane for lane in found.lanes if (span := lane.at(t)) and (span.end is None or span.end > t)]
             assert len(rows) == len(lanes)
@@ -180,15 +185,16 @@ class Operator(RuleBasedStateMachine):
         assert answers[0] == answers[1]
 
     def teardown(self) -> None:
-        """Left alone it comes to rest."""
+        """Its timeline was right all along, and left alone it comes to rest."""
         if not self.entries:
             return
+        self.timeline_equals_static_answer()
         found = self.session()
         history = record(found.mesh, found.scenario.timeline, found.scenario.timing, "auto", None)
         assert history.pending is None or any(target.startswith("cluster:") for target in history.deployed().mesh.down)
 
 
 Operator.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestOperator = pytest.mark.filterwarnings("ignore")(Operator.TestCase)
