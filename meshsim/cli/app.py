@@ -22,6 +22,9 @@ VERBS: Final[dict[str, str]] = {
     "timeline": "intervals over time: what the rollout wants, what each client gets, why",
     "sample": "the counts that a curl loop would print, and how many requests a real check needs",
     "live": "the scenario on real Envoy processes, compared with the model",
+    "diff": "the verdicts that change between two scenarios or git revisions, and the line that changed them",
+    "test": "every expectation of your scenarios as a test, with pytest",
+    "tables": "what the proxies of a cluster should hold, as istioctl would show it",
     "rules": "the reason codes, and a page on each",
     "schema": "the JSON Schema of a scenario file",
     "init": "a scenario to start from, or one drawn up from your manifests",
@@ -107,7 +110,7 @@ def _dispatch(words: Sequence[str]) -> int:
     module = import_module(f"meshsim.cli.{verb}")
     parser = _parser(verb, module)
     try:
-        code: int = module.run(parser.parse_args(rest))
+        code: int = module.run(parser.parse_intermixed_args(rest))
     except SystemExit as leave:  # argparse's --help
         return int(leave.code or 0)
     return code

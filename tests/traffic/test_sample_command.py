@@ -121,6 +121,14 @@ def test_more_requests_over_one_kept_connection_narrow_no_interval() -> None:
         assert len([count for count in many.counts if count]) == 1
 
 
+def test_a_check_counts_what_the_sampled_client_draws() -> None:
+    path = str(SCENARIOS / "no-waypoint-unmasked")
+    for client, unit in ((None, "request"), (Client(connection="keep-alive", concurrency=10), "connection")):
+        notes = [note for one in samples(path, 100, client) for note in one.power]
+        assert notes
+        assert {note.unit for note in notes} == {unit}
+
+
 def test_an_undetermined_call_draws_nothing_and_says_why() -> None:
     found = sample(sessions.load(str(SCENARIOS / "flat-both-clusters-serve")), requests=10)
     why = [one.why_not for _, several in found for one in several if one.why_not]
