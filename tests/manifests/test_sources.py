@@ -1,7 +1,7 @@
 import os
-import threading
 import shutil
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
