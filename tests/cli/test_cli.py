@@ -389,6 +389,24 @@ def test_explain_gives_a_pod_back_to_the_mesh(tmp_path: Path, capsys: pytest.Cap
     assert found["repair"]["after"]["verdict"] == "applied"
 
 
+def test_a_request_that_no_rule_of_the_waypoint_matches_names_the_waypoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Envoy answers 404 (NR) where routes are attached and none matches: the waypoint is on the path and decides."""
+    here = tmp_path / "s"
+    shutil.copytree(SCENARIOS / "client-beside-the-rollout", here)
+    route = here / "manifests" / "cluster1" / "httproute.yaml"
+    documents = list(yaml.safe_load_all(route.read_text()))
+    for document in documents:
+        document["spec"]["rules"][0]["matches"] = [{"path": {"type": "PathPrefix", "value": "/elsewhere"}}]
+    route.write_text(yaml.safe_dump_all(documents))
+    app.main(["run", str(here), "-o", "json"])
+    row = json.loads(capsys.readouterr().out)["verdicts"][0]
+    assert (row["verdict"], row["reasons"], row["granularity"]) == ("failing", ["MS208"], "request")
+    assert row["decided_by"] == "waypoint:cluster1/billing/waypoint"
+    assert row["errors"] == [{"share": 1.0, "code": "404", "flag": "NR", "where": "waypoint:cluster1/billing/waypoint"}]
+
+
 def test_a_sidecar_without_interop_rests_on_an_assumption(capsys: pytest.CaptureFixture[str]) -> None:
     app.main(["run", str(SCENARIOS / "sidecar-without-interop"), "-o", "json"])
     (found,) = json.loads(capsys.readouterr().out)["assumptions"]
