@@ -37,6 +37,8 @@ def printed(situation: Situation, cluster: str, what: str, only: str | None, out
 
 def values(situation: Situation, cluster: str, what: str, only: str | None = None) -> Any:
     """Plain values: ztunnel's words for services and workloads, a row an item for routes and endpoints."""
+    if what == "all":
+        return {**values(situation, cluster, "services"), **values(situation, cluster, "workloads")}
     if what in {"services", "workloads"}:
         tables = situation.plane.cluster(cluster).ztunnel
         return {what: dump.services(tables) if what == "services" else dump.workloads(tables)}

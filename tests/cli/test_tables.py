@@ -61,6 +61,7 @@ def test_services_and_workloads_load_as_ztunnels_dump_does(capsys: pytest.Captur
     [
         (["services"], "which cluster's tables?"),
         (["--cluster", "cluster3", "services"], "there is no cluster 'cluster3'"),
+        (["--cluster", "cluster1", "all"], "add -o json"),
         (["--cluster", "cluster1", "listeners"], "does not know"),
         (["--cluster", "cluster1", "routes", "--proxy", "waypoint:x"], "cluster1 has no Envoy 'waypoint:x'"),
     ],
@@ -80,8 +81,11 @@ def test_dumps_that_are_not_loaded_are_said_aloud(tmp_path: Path, capsys: pytest
     (tmp_path / "z.json").write_text("{}")
     (tmp_path / "scenario.yaml").write_text(
         "apiVersion: meshsim/v1\nkind: Scenario\nname: dumped\nclusters:\n"
-        "  c1: {manifests: [], dumps: {ztunnel: z.json}}\n"
+        '  c1: {manifests: [], dumps: {envoy: {"waypoint:a/w": z.json}}}\n'
     )
     main(["run", str(tmp_path)])
     out = capsys.readouterr()
-    assert "c1: dumps are not loaded yet, the answer comes from the manifests alone" in out.out + out.err
+    assert (
+        "c1: the Envoys' dumps are not loaded yet, what waypoint:a/w holds comes from the manifests"
+        in out.out + out.err
+    )
