@@ -64,12 +64,16 @@ def _all(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Can
         kind, _, key = fact.name.partition(":")
         if kind == "label":
             yield from _label(mesh, fact, key)
+            if key == MODE and fact.value == "none":
+                yield from _enrolled_again(mesh, fact)
         elif kind == "env":
             yield from _env(mesh, fact, key)
         elif fact.name.startswith("spec.ports") and fact.name.endswith((".name", ".appProtocol")):
             yield from _protocol(mesh, fact)
     yield from _hosts(situation, mesh, call, row)
     yield from _deploy_waypoint(situation, mesh, row)
+    if "MS206" in row.reasons:
+        yield from _scaled_up(mesh)
 
 
 def _facts(row: Row) -> tuple[Fact, ...]:
@@ -180,6 +184,40 @@ def _protocol(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
         mesh=mesh.fork(mesh.clusters[cluster].with_objects([edited])),
         size=2,
     )
+
+
+def _enrolled_again(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
+    """The label that takes a workload's pods out of the mesh, removed from its template."""
+    cluster, kind, namespace, name = fact.subject.split("/")
+    manifest = mesh.clusters[cluster].get(kind, namespace, name)
+    path = ("spec", "template", "metadata", "labels", MODE)
+    if manifest is None or manifest.get(*path) is None:
+        return
+    patch = f'[{{"op": "remove", "path": "/spec/template/metadata/labels/{MODE.replace("/", "~1")}"}}]'
+    yield Candidate(
+        sentence=f"remove label {MODE} from the pods of {kind} {namespace}/{name} in {cluster}",
+        where=manifest.evidence(*path),
+        command=f"kubectl --context {cluster} -n {namespace} patch {kind.lower()} {name} --type json -p '{patch}'",
+        mesh=mesh.fork(mesh.clusters[cluster].with_objects([manifest.edited({path: None}, EDIT)])),
+    )
+
+
+def _scaled_up(mesh: Mesh) -> Iterator[Candidate]:
+    """A waypoint's Deployment that was scaled to zero, with one replica; it bears its Gateway's name
+    (istio pilot/pkg/config/kube/gateway/deploymentcontroller.go)."""
+    for cluster, here in mesh.clusters.items():
+        for gateway in here.of("Gateway"):
+            deployment = here.get("Deployment", gateway.namespace, gateway.name) if is_waypoint(gateway) else None
+            if deployment is None or deployment.get("spec", "replicas") != 0:
+                continue
+            yield Candidate(
+                sentence=f"scale the waypoint {gateway.namespace}/{gateway.name} in {cluster} to 1 replica",
+                where=deployment.evidence("spec", "replicas"),
+                command=(
+                    f"kubectl --context {cluster} -n {gateway.namespace} scale deployment {gateway.name} --replicas=1"
+                ),
+                mesh=mesh.fork(here.with_objects([deployment.edited({("spec", "replicas"): 1}, EDIT)])),
+            )
 
 
 def _hosts(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
