@@ -53,6 +53,7 @@ def _cluster(scenario: Scenario, spec: ClusterSpec) -> Cluster:
         istiod=env,
         ztunnel_dump=spec.dumps.ztunnel,
         objects=objects,
+        unread=spec.unread,
     )
 
 

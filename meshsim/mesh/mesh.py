@@ -47,6 +47,8 @@ class Cluster:
     ztunnel_dump: ZtunnelDump | None = None
     """What its ztunnels really hold, in place of what a control plane would tell them."""
     objects: Mapping[ObjectKey, Manifest]
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Kinds that may have objects which nobody could read, and why."""
 
     @cached_property
     def _by_kind(self) -> Mapping[str, tuple[Manifest, ...]]:
