@@ -7,6 +7,7 @@ from typing import Protocol, final
 from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.tables.envoy import Proxy
+from meshsim.tables.policy import Policy, Strict
 from meshsim.tables.service import Service
 from meshsim.tables.workload import Locality
 from meshsim.tables.ztunnel import ZtunnelTables
@@ -44,6 +45,7 @@ class PodRow:
     mesh_dns: bool = True
     """False where its sidecar's DNS capture is switched off."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
 
 
 @final
@@ -68,6 +70,8 @@ class ClusterView:
     """Host → clusters whose waypoint may or may not stand before it."""
     assumed: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     no_vip: frozenset[str] = frozenset()
+    policies: tuple[Policy, ...] = ()
+    stricts: tuple[Strict, ...] = ()
 
 
 class Views(Protocol):
