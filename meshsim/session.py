@@ -269,12 +269,22 @@ class Session:
 
     def verdicts(self, at: At | None = None) -> tuple[Row, ...]:
         """The rows of a moment; without `at`, of the first moment that `meshsim run` shows."""
+        from meshsim.report.jupyter import Verdicts
+
         moment = self.moments(at)[0][0]
-        return tuple(row for _, rows in self.rows(moment) for row in rows)
+        return Verdicts(row for _, rows in self.rows(moment) for row in rows)
 
     def matrix(self) -> dict[At, tuple[Row, ...]]:
-        """Moment → rows: every probe where there is no timeline."""
-        return {moment.at: moment.rows for moment in self.answer().moments}
+        """Moment → rows: every probe where there is no timeline. A notebook shows it as step × client."""
+        from meshsim.report.jupyter import Matrix
+
+        return Matrix((moment.at, moment.rows) for moment in self.answer().moments)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the answer."""
+        from meshsim.report.jupyter import answer
+
+        return answer(self.answer())
 
     def trace(self, frm: str, to: str, at: At | None = None) -> Trace:
         """The tree of one call."""
