@@ -20,6 +20,7 @@ VERBS: Final[dict[str, str]] = {
     "explain": "one call hop by hop, the edit that repairs it, and how to prove it live",
     "timeline": "intervals over time: what the rollout wants, what each client gets, why",
     "sample": "the counts that a curl loop would print, and how many requests a real check needs",
+    "graph": "the topology and the paths, as a picture or for Mermaid and Graphviz",
     "live": "the scenario on real Envoy processes, compared with the model",
     "rules": "the reason codes, and a page on each",
     "schema": "the JSON Schema of a scenario file",
