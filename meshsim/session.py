@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from meshsim.analysis import expectations as expecting
 from meshsim.analysis.calls import Call, default_calls, expand
@@ -25,6 +25,7 @@ from meshsim.simulation.timeline import micro, record
 if TYPE_CHECKING:
     import networkx as nx
 
+    from meshsim.analysis.compare import Difference
     from meshsim.analysis.sampling import Sample
     from meshsim.model.timeline import Timeline
 
@@ -305,6 +306,33 @@ class Session:
             msg = f"no caller's name contains {frm!r}"
             raise UsageError(msg, hint="`meshsim run` lists the callers")
         return topology(Moment(at=self._stated(moment, mode), weight=weight, rows=rows))
+
+    def fork(self, **edits: Any) -> "Session":
+        """The same scenario with edits, for what-if questions; `compare` tells the difference.
+
+        Keywords, each optional: `patch={"cluster/Kind/namespace/name": {…}}` (a JSON merge patch), `labels` and
+        `annotations={"cluster/Kind/namespace/name": {key: value or None}}`, `replicas={object: number}`,
+        `delete=[object, …]`, `istiod={cluster: {variable: value}}`, `dialect="solo/1.29"` (or by cluster),
+        `peering="all"`, `"none"` or pairs (watcher, peer), `assume={key: choice}`, `fail=["eastwest:cluster1", …]`.
+
+        Raises InputError for an object that is not there, UsageError for an edit that cannot be.
+        """
+        from meshsim.mesh.forks import KEYWORDS, fork
+
+        for name in edits:
+            if name not in KEYWORDS:
+                from difflib import get_close_matches
+
+                near = get_close_matches(name, KEYWORDS, n=1)
+                msg = f"fork has no edit {name!r}"
+                raise UsageError(msg, hint=f"did you mean {near[0]}?" if near else f"edits are {', '.join(KEYWORDS)}")
+        return self.forked(fork(self.mesh, **edits))
+
+    def compare(self, other: "Session", at: At | None = None) -> "Difference":
+        """The verdicts that change from this session to another, and the objects and lines that changed them."""
+        from meshsim.analysis.compare import compare
+
+        return compare(self, other, at)
 
     def forked(self, mesh: Mesh) -> "Session":
         """The same scenario on another Mesh."""

@@ -374,7 +374,7 @@ def _default_ingress(situation: Situation) -> Iterator[Call]:
                 "istio-remote",
             }:
                 continue
-            for host, port, path in _served(situation, name, gateway):
+            for host, port, path in served(situation, name, gateway):
                 namesake = cluster.get("Gateway", gateway.namespace, gateway.name)
                 marked = "" if gateway.kind == "Gateway" or namesake is None else f"{ISTIO_GATEWAY}/"
                 spec = CallSpec(
@@ -386,7 +386,8 @@ def _default_ingress(situation: Situation) -> Iterator[Call]:
                 yield from expand(situation, spec)
 
 
-def _served(situation: Situation, name: str, gateway: "object") -> Iterator[tuple[str, int, str]]:
+def served(situation: Situation, name: str, gateway: "object") -> Iterator[tuple[str, int, str]]:
+    """(host, port, path) of every address that an ingress Gateway has a route for."""
     from meshsim.controlplane.httproutes import KINDS, attached_to_gateway
     from meshsim.controlplane.virtualservices import gateways_of
     from meshsim.manifests.manifest import Manifest

@@ -1,39 +1,80 @@
-"""What a run comes to as an exit code."""
+"""What a run comes to as an exit code, and which of its rows are to blame."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, final
 
-from meshsim.model.verdict import SEVERITY, Answer, Row, Verdict
+from meshsim.analysis.baseline import Baseline
+from meshsim.model.frozen import frozen
+from meshsim.model.verdict import SEVERITY, Answer, At, Checked, Row, Verdict
 
 FINDINGS: Final = 1
 UNDETERMINED: Final = 4
 LEVELS: Final = ("failing", "bypassed", "partial", "skewed", "undetermined", "never")
 
 
-def exit_code(answer: Answer, fail_on: str) -> int:
-    """0 nothing at or above `fail_on`; 1 findings or failed expectations; 4 only undetermined rows stood in the way.
+@final
+@frozen
+class Gate:
+    """What fails a run: `fail_on` and everything worse, unless the baseline has it already."""
 
-    Rows that an expectation covers are judged by it alone. A failed expectation counts whatever `fail_on` is.
+    fail_on: str = "skewed"
+    baseline: Baseline | None = None
+
+    def stops(self, row: Row) -> bool:
+        """Whether a row is at or above the level."""
+        if self.fail_on == "never":
+            return False
+        if row.verdict is Verdict.UNDETERMINED:
+            return self.fail_on == "undetermined"
+        severity = SEVERITY.get(row.verdict, 0)
+        return severity >= (1 if self.fail_on == "undetermined" else SEVERITY[Verdict(self.fail_on)])
+
+
+@final
+@frozen
+class Finding:
+    """A row, or an expectation that does not hold. `fails` it the run, or only tells; `known` from the baseline."""
+
+    at: At | None
+    row: Row | None = None
+    check: Checked | None = None
+    fails: bool
+    known: bool = False
+    undetermined: bool = False
+    """Only *undetermined* stands in the way."""
+
+
+def findings(answer: Answer, gate: Gate) -> Iterator[Finding]:
+    """Expectations that fail, then every uncovered row that is worth a word: anything but applied, elsewhere or
+    ungoverned. Rows that an expectation covers are judged by it alone."""
+    for check in answer.expectations:
+        if not check.passed:
+            known = gate.baseline is not None and gate.baseline.fails_too(check)
+            unclear = bool(check.rows) and all(row.verdict is Verdict.UNDETERMINED for row in check.rows)
+            yield Finding(at=None, check=check, fails=not known and not unclear, known=known, undetermined=unclear)
+    for at, row in uncovered(answer):
+        if row.verdict is Verdict.UNDETERMINED or row.verdict in SEVERITY:
+            known = gate.baseline is not None and gate.baseline.has(at, row)
+            unclear = row.verdict is Verdict.UNDETERMINED
+            yield Finding(at=at, row=row, fails=gate.stops(row) and not known, known=known, undetermined=unclear)
+
+
+def exit_code(answer: Answer, gate: Gate) -> int:
+    """0 nothing at or above the level; 1 findings or failed expectations; 4 only undetermined rows stood in the way.
+
+    A failed expectation counts whatever the level is. What the baseline has already counts for nothing.
     """
-    failed = [e for e in answer.expectations if not e.passed]
-    if any(not (e.rows and all(r.verdict is Verdict.UNDETERMINED for r in e.rows)) for e in failed):
+    found = [one for one in findings(answer, gate) if not one.known]
+    if any(one.fails for one in found):
         return FINDINGS
-    rows = list(uncovered(answer))
-    undetermined = bool(failed) or any(row.verdict is Verdict.UNDETERMINED for row in rows)
-    if fail_on == "never":
-        return UNDETERMINED if failed else 0
-    least = 1 if fail_on == "undetermined" else SEVERITY[Verdict(fail_on)]
-    if any(SEVERITY.get(row.verdict, 0) >= least for row in rows):
-        return FINDINGS
-    if fail_on == "undetermined" and undetermined:
-        return FINDINGS
-    return UNDETERMINED if undetermined else 0
+    unclear = any(one.undetermined and (one.check is not None or gate.fail_on != "never") for one in found)
+    return UNDETERMINED if unclear else 0
 
 
-def uncovered(answer: Answer) -> Iterator[Row]:
-    """The rows that no expectation speaks of."""
+def uncovered(answer: Answer) -> Iterator[tuple[At, Row]]:
+    """The rows that no expectation speaks of, with their moments."""
     covered = {(row.frm, row.to, row.path, row.rollout) for checked in answer.expectations for row in checked.rows}
     for moment in answer.moments:
         for row in moment.rows:
             if (row.frm, row.to, row.path, row.rollout) not in covered:
-                yield row
+                yield moment.at, row

@@ -219,15 +219,16 @@ class PowerNote:
     text: str
 
 
-def for_row(row: Row) -> PowerNote | None:
-    """The check that shows this row's bypass: what the Rollout wants against what the client gets.
+def for_row(row: Row, unit: str | None = None) -> PowerNote | None:
+    """The check that shows this row's bypass: what the Rollout wants against what the client gets, in the `unit` that
+    the client's way of sending draws (default: by the call's `connection`).
 
     None where there is nothing to show: applied, undetermined, ungoverned, another Rollout's, or plainly failing.
     """
     found = _compared(row)
     if found is None:
         return None
-    unit = unit_of(row)
+    unit = unit or unit_of(row)
     if found.needed is None:
         return PowerNote(unit=unit, n=None, sequential_n=None, text="masked: no number of requests suffices")
     course = sequential(found.applied, found.bypassed)

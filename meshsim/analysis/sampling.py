@@ -171,15 +171,16 @@ def _sample(
     names = (scenario, call.caller.name, call.address, call.path, *headers)
     traffic = Traffic(choice=choice, client=client, width=len(paths), seed=seed, names=names)
     found = units(choice)
+    unit = str(next((u for u in (Unit.POOLED, Unit.CONNECTION, Unit.SESSION) if u in found), Unit.REQUEST))
     applied = [row for row in rows if row.verdict is Verdict.APPLIED]
     return replace(
         bare,
         leaves=tuple(_leaf(situation, path) for path in paths),
         counts=traffic.counts(requests),
-        unit=str(next((u for u in (Unit.POOLED, Unit.CONNECTION, Unit.SESSION) if u in found), Unit.REQUEST)),
+        unit=unit,
         draws=draws(client, found, requests),
         laws=(*(LAWS[unit] for unit in found), *((LEAST_REQUEST,) if "LEAST_REQUEST" in policies else ())),
-        power=tuple(note for row in rows if (note := for_row(row)) is not None),
+        power=tuple(note for row in rows if (note := for_row(row, unit)) is not None),
         against=tuple(pair for row in applied for pair in causes(row, others)),
         traffic=traffic,
     )

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.moment import moment
@@ -14,7 +14,6 @@ from meshsim.report.words import quoted
 if TYPE_CHECKING:
     from meshsim.session import Session
 
-LEVELS: Final = ("failing", "bypassed", "partial", "skewed", "undetermined", "never")
 DEFAULT_WIDTH: Final = 100
 NARROWEST: Final = 40
 
@@ -52,10 +51,10 @@ def add_moment(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--observed", action="store_true", help="take every Rollout as its status says")
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
+def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = tuple(FORMATS)) -> None:
     """How to print."""
     group = parser.add_argument_group("output")
-    group.add_argument("-o", "--output", choices=tuple(FORMATS), default="table", help="default: table")
+    group.add_argument("-o", "--output", choices=tuple(formats), default="table", help="default: table")
     group.add_argument(
         "--no-color", action="store_true", help="no colours (as NO_COLOR=1; FORCE_COLOR=1 for colours in a pipe)"
     )

@@ -13,8 +13,12 @@ from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from fractions import Fraction
+
     from meshsim.analysis.sampling import Sample
     from meshsim.report.sample import Moments
+    from meshsim.report.sample_figure import File
     from meshsim.session import Session
     from meshsim.simulation.units import Client
 
@@ -25,9 +29,12 @@ examples:
   meshsim sample --at weight:25 --connection keep-alive --concurrency 10
   meshsim sample -n 1000000 -o json | jq '.moments[0].samples[].versions'
   meshsim sample -n 10000 --figure shares.svg
+  meshsim sample --from cluster2/default/curl -o svg > shares.svg
   meshsim sample --over-time --figure rollout.svg      a loop that runs through the timeline
+  meshsim sample --power 5%:0 50%:40%                  requests that tell 5% from 0, and 50% from 40% (no scenario)
 """
 KINDS: Final = ("version", "pod", "cluster")
+PICTURES: Final = ("svg", "png")
 MOST: Final = 10**18
 MOST_LABELS: Final = 10**9
 
@@ -69,13 +76,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--by", action="append", choices=KINDS, help="what the table counts (repeatable; default: all)")
     group.add_argument(
-        "-o", "--output", choices=("table", "json", "csv", "npy"), default="table", help="npy: the leaf of each request"
+        "-o",
+        "--output",
+        choices=("table", "json", "csv", "npy", *PICTURES),
+        default="table",
+        help="npy: the leaf of each request; svg and png: the figure",
     )
     group.add_argument("--figure", metavar="FILE", help="also a histogram and the share over time: .svg, .png or .pdf")
+    group.add_argument(
+        "--power",
+        nargs="*",
+        metavar="APPLIED:BYPASSED",
+        help="how many requests tell two canary shares apart (default: the usual ones); it needs no scenario",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the samples; 0 whatever they show."""
+    if options.power is not None:
+        return _power(options)
     from meshsim.analysis.sampling import sample
     from meshsim.report import sample as printed
 
@@ -110,11 +129,36 @@ def run(options: argparse.Namespace) -> int:
             emit(printed.as_csv(found))
         case "npy":
             _binary(printed.as_npy(_only(found)))
+        case "svg" | "png":
+            _figure(_drawn(found), None, options.output, session.scenario.traffic.rate)
         case _:
             emit(printed.table(found, tuple(dict.fromkeys(options.by)) if options.by else KINDS))
     if options.figure is not None:
-        _figure([one for _, samples in found for one in samples], options.figure, session.scenario.traffic.rate)
+        _figure(_drawn(found), options.figure, _kind(options.figure), session.scenario.traffic.rate)
     return 0
+
+
+def _power(options: argparse.Namespace) -> int:
+    """What checks need, before there is any scenario."""
+    from meshsim.report import power
+
+    if options.output not in {"table", "json"} or options.scenario is not None:
+        msg = "--power goes with -o table or json, and without a scenario"
+        raise UsageError(msg, hint="meshsim run says what each bypassed call of a scenario needs")
+    pairs = tuple(map(_pair, options.power)) or power.PAIRS
+    emit(power.as_text(pairs) if options.output == "json" else power.table(pairs))
+    return 0
+
+
+def _pair(text: str) -> "tuple[Fraction, Fraction]":
+    from meshsim.model.shares import parse_share
+
+    applied, colon, bypassed = text.partition(":")
+    try:
+        return parse_share(applied), parse_share(bypassed if colon else "0")
+    except ValueError as error:
+        msg = f"--power {text}: {error}"
+        raise UsageError(msg, hint="write --power 50%:40%: the canary's share if applied, and if bypassed") from None
 
 
 def _over_time(session: "Session", options: argparse.Namespace) -> int:
@@ -125,21 +169,20 @@ def _over_time(session: "Session", options: argparse.Namespace) -> int:
     from meshsim.analysis.sampling_time import over_time
     from meshsim.report import sample as printed
 
-    if options.output != "table" or options.at is not None:
-        msg = "--over-time goes with the table and --figure, and without --at"
+    if options.output not in {"table", *PICTURES} or options.at is not None:
+        msg = "--over-time goes with the table, a picture and --figure, and without --at"
         raise UsageError(msg, hint="leave out -o and --at")
     rate = Fraction(session.scenario.traffic.rate or 1)
     seed = session.scenario.sampling.seed if options.seed is None else options.seed
     lanes = over_time(timeline(session, mode=mode_of(options)), rate=rate, seed=seed, frm=options.frm)
-    emit(printed.over_time(lanes))
-    if options.figure is not None:
-        from meshsim.report.sample_figure import draw_over_time
+    from meshsim.report.sample_figure import draw_over_time
 
-        try:
-            draw_over_time(lanes, options.figure)
-        except OSError as error:
-            msg = f"--figure {options.figure}: {error.strerror or error}"
-            raise InputError(msg) from None
+    if options.output in PICTURES:
+        _picture(lambda file: draw_over_time(lanes, file, options.output), None)
+    else:
+        emit(printed.over_time(lanes))
+    if options.figure is not None:
+        _picture(lambda file: draw_over_time(lanes, file, _kind(options.figure)), options.figure)
     return 0
 
 
@@ -175,8 +218,8 @@ def _only(found: "Moments") -> "Sample":
 
 def _binary(content: bytes) -> None:
     if sys.stdout.isatty():
-        msg = "-o npy is no text for a terminal"
-        raise UsageError(msg, hint="redirect it: meshsim sample -o npy > labels.npy")
+        msg = "this output is no text for a terminal"
+        raise UsageError(msg, hint="redirect it: meshsim sample -o npy > labels.npy, -o png > shares.png")
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 
@@ -189,11 +232,31 @@ def _check_figure(path: str | None) -> None:
         raise UsageError(msg, hint=f"end its name in {', '.join(SUFFIXES)}")
 
 
-def _figure(samples: "list[Sample]", path: str, rate: float | None) -> None:
+def _kind(path: str) -> str:
+    return Path(path).suffix.removeprefix(".")
+
+
+def _drawn(found: "Moments") -> "list[Sample]":
+    return [one for _, samples in found for one in samples]
+
+
+def _figure(samples: "list[Sample]", path: str | None, kind: str, rate: float | None) -> None:
     from meshsim.report.sample_figure import draw
 
+    _picture(lambda file: draw(samples, file, kind, rate), path)
+
+
+def _picture(draw: "Callable[[File], None]", path: str | None) -> None:
+    """A picture in a file, or on standard output where no file is named."""
+    if path is None:
+        from io import BytesIO
+
+        content = BytesIO()
+        draw(content)
+        _binary(content.getvalue())
+        return
     try:
-        draw(samples, path, rate)
+        draw(path)
     except OSError as error:
         msg = f"--figure {path}: {error.strerror or error}"
         raise InputError(msg) from None

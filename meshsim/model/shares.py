@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 K = TypeVar("K")
 ZERO = Fraction(0)
@@ -57,3 +57,20 @@ def normalised(weights: Mapping[K, int | Fraction]) -> dict[K, Fraction]:
     """Weights as shares of their sum; empty where the sum is zero."""
     whole = sum(weights.values(), ZERO)
     return {key: Fraction(weight) / whole for key, weight in weights.items() if weight} if whole else {}
+
+
+def plain(value: object) -> Any:
+    """A value as JSON has it: exact shares as text, ranges as `low..high`, mappings and lists throughout."""
+    match value:
+        case Mapping():
+            return {str(key): plain(one) for key, one in value.items()}
+        case (Fraction() as low, Fraction() as high):
+            return str(low) if low == high else f"{low}..{high}"
+        case list() | tuple() | set() | frozenset():
+            return [plain(one) for one in value]
+        case None | bool() | int():
+            return value
+        case float():
+            return value if value == value and abs(value) != float("inf") else str(value)
+        case _:
+            return str(value)

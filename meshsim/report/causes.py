@@ -7,7 +7,7 @@ reason is about.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from meshsim.model.evidence import Assumed
+from meshsim.model.evidence import Assumed, Source
 from meshsim.model.facts import Fact
 from meshsim.model.trace import Failed, Open, Path, Step
 from meshsim.model.verdict import Row, Verdict
@@ -82,6 +82,18 @@ def cause(row: Row) -> Cause:
         )
     fact = _fact(path.steps[: index + 1], row.reasons[:1])
     return Cause(what, fact_text(fact), place(fact.evidence)) if fact is not None else Cause(what)
+
+
+def written_at(row: Row) -> Source | None:
+    """The place in a file to look at first: of the fact that decided, else of any fact on the way there."""
+    path = _deciding_path(row)
+    if path is None:
+        return None
+    steps = path.steps[: _deciding_step(row, path) + 1]
+    first = _fact(steps, row.reasons[:1])
+    facts = [first] if first is not None else []
+    facts += [fact for step in reversed(steps) for fact in telling(step.facts, row.reasons[:1])]
+    return next((f.evidence for f in facts if isinstance(f.evidence, Source)), None)
 
 
 def telling(facts: Iterable[Fact], codes: Iterable[str] = ()) -> tuple[Fact, ...]:

@@ -13,7 +13,7 @@ from meshsim.model.evidence import Evidence
 from meshsim.model.facts import Fact
 from meshsim.model.reasons import Reason
 from meshsim.model.rule import Rule
-from meshsim.model.shares import ONE
+from meshsim.model.shares import ONE, plain
 from meshsim.model.trace import Delivered, Failed, Open, Outcome, Step, Trace
 from meshsim.model.verdict import Answer, Assumption, Checked, Explanation, Moment, Repair, Row, Verdict
 from meshsim.report.formats import Heading, Paper
@@ -34,7 +34,7 @@ _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 def answer(found: Answer) -> dict[str, Any]:
     """The whole answer. With probes, `verdicts` is the first probe's."""
     first = found.moments[0] if found.moments else None
-    plain: dict[str, Any] = {
+    made: dict[str, Any] = {
         "schema": ANSWER_SCHEMA,
         "scenario": found.scenario,
         "dialect": found.dialect,
@@ -44,11 +44,11 @@ def answer(found: Answer) -> dict[str, Any]:
         "verdicts": [row(one) for one in first.rows] if first is not None else [],
     }
     if found.probes:
-        plain["probes"] = [_moment(moment) for moment in found.moments]
+        made["probes"] = [_moment(moment) for moment in found.moments]
     elif len(found.moments) > 1:
-        plain["moments"] = [_moment(moment) for moment in found.moments]
-    plain["findings"] = list(found.findings)
-    return plain
+        made["moments"] = [_moment(moment) for moment in found.moments]
+    made["findings"] = list(found.findings)
+    return made
 
 
 def explanations(found: Iterable[Explanation], heading: Heading) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def trace(found: Trace) -> dict[str, Any]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    plain: dict[str, Any] = {
+    made: dict[str, Any] = {
         "hop": step.hop,
         "share": str(step.share),
         "decision": step.decision,
@@ -142,14 +142,14 @@ def _step(step: Step) -> dict[str, Any]:
         "tags": sorted(step.tags),
     }
     if step.l7:
-        plain["l7"] = True
+        made["l7"] = True
     if step.route is not None:
-        plain["route"] = {"object": step.route.object, "rule": step.route.rule, "backend": step.route.backend}
+        made["route"] = {"object": step.route.object, "rule": step.route.rule, "backend": step.route.backend}
     if step.outcome is not None:
-        plain["outcome"] = _outcome(step.outcome)
+        made["outcome"] = _outcome(step.outcome)
     else:
-        plain["children"] = [_step(child) for child in step.children]
-    return plain
+        made["children"] = [_step(child) for child in step.children]
+    return made
 
 
 def _rule(rule: Rule) -> dict[str, str]:
@@ -201,8 +201,8 @@ def _checked(check: Checked) -> dict[str, Any]:
         "index": check.index,
         "line": check.line,
         "passed": check.passed,
-        "actual": _plain(check.actual),
-        "wanted": _plain(check.wanted),
+        "actual": plain(check.actual),
+        "wanted": plain(check.wanted),
         "failures": list(check.failures),
     }
 
@@ -246,23 +246,6 @@ def _assumptions(found: Iterable[Assumption]) -> list[dict[str, Any]]:
 
 def _floats(shares: Mapping[str, Fraction]) -> dict[str, float]:
     return {name: float(share) for name, share in shares.items()}
-
-
-def _plain(value: object) -> Any:
-    """Whatever an expectation holds, as JSON has it: shares as exact text, ranges as `low..high`."""
-    match value:
-        case Mapping():
-            return {str(key): _plain(one) for key, one in value.items()}
-        case (Fraction() as low, Fraction() as high):
-            return str(low) if low == high else f"{low}..{high}"
-        case list() | tuple() | set() | frozenset():
-            return [_plain(one) for one in value]
-        case None | bool() | int():
-            return value
-        case float():
-            return value if value == value and abs(value) != float("inf") else str(value)
-        case _:
-            return str(value)
 
 
 def as_json(plain: Any) -> str:

@@ -1,11 +1,14 @@
 """The registry of output formats. Adding one is a module with a `Printer` and a line here; it loads when asked for."""
 
 from importlib import import_module
-from typing import Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from meshsim.model.frozen import frozen
 from meshsim.model.reasons import Reason
 from meshsim.model.verdict import Answer, Explanation
+
+if TYPE_CHECKING:
+    from meshsim.analysis.gate import Gate
 
 FORMATS: Final[dict[str, str]] = {
     "table": "meshsim.report.terminal:TABLE",
@@ -14,6 +17,12 @@ FORMATS: Final[dict[str, str]] = {
     "markdown": "meshsim.report.markdown:MARKDOWN",
 }
 """Name for `-o` → where its printer is."""
+CI_FORMATS: Final[dict[str, str]] = {
+    "junit": "meshsim.report.junit:JUNIT",
+    "github": "meshsim.report.github:GITHUB",
+    "sarif": "meshsim.report.sarif:SARIF",
+}
+"""Formats of an answer for machines that comment on a change."""
 
 
 @final
@@ -39,12 +48,18 @@ class Heading:
     dialect: str = ""
     source: str = ""
     file: str = ""
+    gate: "Gate | None" = None
+    """What fails the run."""
 
 
-class Printer(Protocol):
-    """Everything that a format can be asked to print."""
+class AnswerPrinter(Protocol):
+    """A format of answers."""
 
     def answer(self, found: Answer, heading: Heading, paper: Paper) -> str: ...
+
+
+class Printer(AnswerPrinter, Protocol):
+    """Everything that a format can be asked to print."""
 
     def explanations(self, found: tuple[Explanation, ...], heading: Heading, paper: Paper) -> str: ...
 
@@ -53,6 +68,16 @@ class Printer(Protocol):
 
 def printer(name: str) -> Printer:
     """The printer of a format in `FORMATS`."""
-    module, _, attribute = FORMATS[name].partition(":")
-    found: Printer = getattr(import_module(module), attribute)
+    found: Printer = _loaded(FORMATS[name])
     return found
+
+
+def answer_printer(name: str) -> AnswerPrinter:
+    """The printer of a format in `FORMATS` or `CI_FORMATS`."""
+    found: AnswerPrinter = _loaded({**FORMATS, **CI_FORMATS}[name])
+    return found
+
+
+def _loaded(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,8 +1,7 @@
 """A sample as a figure: how many requests each version got beside what was to be expected, and its share over time."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from meshsim.analysis.sampling import Sample
 from meshsim.analysis.sampling_time import LaneSample
@@ -13,11 +12,12 @@ MOST_POINTS: Final = 400
 MOST_REQUESTS: Final = 1_000_000
 """Requests whose order is drawn: the first so many."""
 SUFFIXES: Final = (".svg", ".png", ".pdf")
+File = str | IO[bytes]
 
 
-def draw(samples: Sequence[Sample], path: str, rate: float | None = None) -> None:
-    """Write one row of two panels for each client to `path` (SVG, PNG or PDF). `rate`, in requests a second, turns
-    the number of a request into seconds. Raises OSError where the file cannot be written."""
+def draw(samples: Sequence[Sample], file: File, kind: str, rate: float | None = None) -> None:
+    """Write one row of two panels for each client to `file` as `kind` (`svg`, `png` or `pdf`). `rate`, in requests a
+    second, turns the number of a request into seconds. Raises OSError where the file cannot be written."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -28,11 +28,11 @@ def draw(samples: Sequence[Sample], path: str, rate: float | None = None) -> Non
         for one, (left, right) in zip(shown, panels, strict=False):
             _histogram(left, one)
             _over_time(right, one, rate)
-        figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
+        figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
 
 
-def draw_over_time(lanes: Sequence[LaneSample], path: str) -> None:
-    """Write each client's shares over the timeline to `path`: what was drawn in each interval as a line, the exact
+def draw_over_time(lanes: Sequence[LaneSample], file: File, kind: str) -> None:
+    """Write each client's shares over the timeline to `file`: what was drawn in each interval as a line, the exact
     share dotted. Raises OSError where the file cannot be written."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def draw_over_time(lanes: Sequence[LaneSample], path: str) -> None:
         panels: Any = figure.subplots(max(len(lanes), 1), 1, squeeze=False)
         for lane, (panel,) in zip(lanes, panels, strict=False):
             _shares_over_time(panel, lane)
-        figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
+        figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
 
 
 def _shares_over_time(panel: Any, lane: LaneSample) -> None:
@@ -66,7 +66,9 @@ def _histogram(panel: Any, one: Sample) -> None:
     names = [_short(tally.name) for tally in tallies]
     panel.bar(names, [tally.count for tally in tallies], color="#4c78a8", label="requests")
     expected = [float(tally.share) * one.requests for tally in tallies]
-    panel.plot(names, expected, "_", markersize=40, color="#e45756", label="expected")
+    places = range(len(names))
+    ends = [place - 0.2 for place in places], [place + 0.2 for place in places]
+    panel.hlines(expected, *ends, color="#e45756", linewidth=2, label="expected")
     first = one.rows[0]
     panel.set_title(f"{clean(first.frm)} → {clean(first.to)}: {first.verdict.value}", loc="left")
     panel.set_ylabel(f"of {one.requests:,} requests")
@@ -89,6 +91,8 @@ def _over_time(panel: Any, one: Sample, rate: float | None) -> None:
         moments = [point / rate for point in points] if rate else points
         panel.plot(moments, shares, color=f"C{number}", label=_short(tally.name))
         panel.axhline(float(tally.share), color=f"C{number}", linestyle=":", linewidth=1)
+    if one.draws < one.requests:
+        panel.set_title(f"{one.draws:,} × {one.unit}", loc="right")
     panel.set_ylim(-0.02, 1.02)
     panel.set_xlabel("seconds" if rate else "requests")
     panel.set_ylabel("share so far")

@@ -6,18 +6,22 @@ bits into a label. Buckets that a boundary runs through hold a mark, and are ref
 
 import sys
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from meshsim.simulation.philox import MULTIPLIERS, ROUNDS, WEYL, WORDS
 from meshsim.simulation.streams import Purpose, Stream
-from meshsim.simulation.traffic import BUCKETS, LAST, REST, Cuts, Leaves, cuts, refined
+from meshsim.simulation.traffic import BITS, BUCKETS, LAST, REST, Leaves, cuts, refined
 
 BATCH: Final = 8192
 """Words a batch: 64 KiB of random bits and as many bytes of labels stay in the second-level cache."""
 PER_WORD: Final = 4
+SMALL: Final = 63 - BITS
+"""Totals of up to so many bits leave room for sixteen more in 63."""
+_ZERO: Final = np.zeros(1, dtype=np.int64)
+_END: Final = np.full(1, BUCKETS, dtype=np.int64)
 
 Labels = npt.NDArray[np.unsignedinteger[Any]]
 U64 = npt.NDArray[np.uint64]
@@ -44,17 +48,46 @@ def keyed(source: Stream, purpose: Purpose, number: int = 0) -> np.random.Philox
     return _GENERATOR
 
 
+class _Edges(NamedTuple):
+    """Of each boundary between leaves: the first bucket at or above it, the bucket it lies in, where in that bucket in
+    2^-64ths, rounded down, and whether exactly there."""
+
+    first: npt.NDArray[np.int64]
+    home: npt.NDArray[np.int64]
+    floors: U64
+    whole: npt.NDArray[np.bool_]
+
+
+def _edges(of: Leaves) -> _Edges:
+    """The boundaries of `traffic.cuts` as arrays, sixteen bits at a time where totals are small enough."""
+    total = of.total
+    if total >> SMALL:
+        at = cuts(of)
+        return _Edges(
+            np.asarray(at.first, dtype=np.int64),
+            np.asarray([place >> REST for place in at.fine], dtype=np.int64),
+            np.asarray([place & LAST for place in at.fine], dtype=np.uint64),
+            np.asarray(at.whole, dtype=np.bool_),
+        )
+    home, rest = np.divmod(np.cumsum(np.asarray(of.weights[:-1], dtype=np.int64)) << BITS, total)
+    floors = np.zeros(len(rest), dtype=np.uint64)
+    for _ in range(REST // BITS):
+        part, rest = np.divmod(rest << BITS, total)
+        floors = floors << np.uint64(BITS) | part.astype(np.uint64)
+    whole = rest == 0
+    return _Edges(home + ((floors != 0) | ~whole), home, floors, whole)
+
+
 @lru_cache(maxsize=64)
-def _table(of: Leaves) -> tuple[Labels, Cuts]:
-    """The label of each bucket; the number of leaves is the mark of buckets that need refinement."""
-    at = cuts(of)
-    ends = np.asarray((*at.first, BUCKETS), dtype=np.int64)
-    kind = np.dtype(of.typecode)
-    table = np.repeat(np.arange(len(of.weights), dtype=kind), np.diff(ends, prepend=0))
-    if at.edges:
-        table[np.fromiter(at.edges, dtype=np.int64)] = len(of.weights)
+def _table(of: Leaves) -> tuple[Labels, _Edges | None]:
+    """The label of each bucket; the number of leaves is the mark of buckets that need refinement, if there are any."""
+    at = _edges(of)
+    ends = np.concatenate((_ZERO, at.first, _END))
+    table = np.repeat(np.arange(len(of.weights), dtype=of.typecode), ends[1:] - ends[:-1])
+    edges = at.home[at.first > at.home]
+    table[edges] = len(of.weights)
     table.flags.writeable = False
-    return table, at
+    return table, at if len(edges) else None
 
 
 def labels(source: Stream, of: Leaves, stop: int, start: int = 0) -> Labels:
@@ -75,15 +108,15 @@ def labels(source: Stream, of: Leaves, stop: int, start: int = 0) -> Labels:
         place[...] = buckets
         piece = drawn[word * PER_WORD : word * PER_WORD + len(buckets)]
         table.take(place, out=piece)
-        if at.edges:
+        if at is not None:
             marked = (piece == mark).nonzero()[0]
             waiting.append((marked + word * PER_WORD, buckets[marked]))
             pending += len(marked)
             if pending >= BATCH:
-                _refine(drawn, source, head * PER_WORD, waiting, at)
+                _refine(drawn, source, head * PER_WORD, waiting, of, at)
                 waiting, pending = [], 0
-    if pending:
-        _refine(drawn, source, head * PER_WORD, waiting, at)
+    if at is not None and pending:
+        _refine(drawn, source, head * PER_WORD, waiting, of, at)
     return drawn[skip : skip + stop - start]
 
 
@@ -92,12 +125,13 @@ def _refine(
     source: Stream,
     base: int,
     waiting: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]],
-    at: Cuts,
+    of: Leaves,
+    at: _Edges,
 ) -> None:
     """Replace the marks that wait by their leaves, many at once: the cost of a call is that of a few thousand."""
     places = np.concatenate([places for places, _ in waiting])
     buckets = np.concatenate([buckets for _, buckets in waiting])
-    drawn[places] = _refined(source, places + base, buckets, at)
+    drawn[places] = _refined(source, places + base, buckets, of, at)
 
 
 def _halves(raw: U64) -> npt.NDArray[np.uint16]:
@@ -106,11 +140,11 @@ def _halves(raw: U64) -> npt.NDArray[np.uint16]:
 
 
 def _refined(
-    source: Stream, indices: npt.NDArray[np.int64], buckets: npt.NDArray[np.uint16], at: Cuts
+    source: Stream, indices: npt.NDArray[np.int64], buckets: npt.NDArray[np.uint16], of: Leaves, at: _Edges
 ) -> npt.NDArray[np.int64]:
     """Exact leaves of requests in buckets with a boundary: 64 further bits for all at once, more where they tie."""
     word = first_words(source, indices)
-    first, home, floors, whole = _edges(at)
+    first, home, floors, whole = at
     begin = np.searchsorted(first, buckets, side="right")
     end = np.searchsorted(home, buckets, side="right")
     found: npt.NDArray[np.int64] = begin.astype(np.int64)
@@ -122,20 +156,8 @@ def _refined(
         found += live & ((word > floor) | ((word == floor) & whole[here]))
         tied |= live & (word == floor) & ~whole[here]
     for place in tied.nonzero()[0]:
-        found[place] = refined(source, int(indices[place]), int(buckets[place]), at)
+        found[place] = refined(source, int(indices[place]), int(buckets[place]), cuts(of))
     return found
-
-
-@lru_cache(maxsize=64)
-def _edges(at: Cuts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], U64, npt.NDArray[np.bool_]]:
-    """Of each boundary: the first bucket at or above it, the bucket it lies in, and where in that bucket, in whole
-    2^-64ths and whether exactly there."""
-    return (
-        np.asarray(at.first, dtype=np.int64),
-        np.asarray([place >> REST for place in at.fine], dtype=np.int64),
-        np.asarray([place & LAST for place in at.fine], dtype=np.uint64),
-        np.asarray(at.whole, dtype=np.bool_),
-    )
 
 
 def first_words(source: Stream, indices: npt.NDArray[np.int64]) -> U64:

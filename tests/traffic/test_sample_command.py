@@ -121,6 +121,14 @@ def test_more_requests_over_one_kept_connection_narrow_no_interval() -> None:
         assert len([count for count in many.counts if count]) == 1
 
 
+def test_a_check_counts_what_the_sampled_client_draws() -> None:
+    path = str(SCENARIOS / "no-waypoint-unmasked")
+    for client, unit in ((None, "request"), (Client(connection="keep-alive", concurrency=10), "connection")):
+        notes = [note for one in samples(path, 100, client) for note in one.power]
+        assert notes
+        assert {note.unit for note in notes} == {unit}
+
+
 def test_an_undetermined_call_draws_nothing_and_says_why() -> None:
     found = sample(sessions.load(str(SCENARIOS / "flat-both-clusters-serve")), requests=10)
     why = [one.why_not for _, several in found for one in several if one.why_not]
@@ -177,3 +185,39 @@ def test_a_loop_through_the_timeline_is_printed_and_drawn(tmp_path: Path, capsys
 def test_over_time_refuses_a_moment() -> None:
     with pytest.raises(UsageError, match="without --at"):
         command.run(options(APPLIED, "--over-time", "--at", "weight:25"))
+
+
+def test_a_picture_goes_to_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
+        assert command.run(options(BYPASSED, "-n", "50", "-o", kind)) == 0
+        assert capfdbinary.readouterr().out.startswith(start)
+    assert command.run(options(BYPASSED, "--over-time", "-o", "png")) == 0
+    assert capfdbinary.readouterr().out.startswith(b"\x89PNG")
+
+
+def test_the_published_numbers_of_requests_need_no_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    # Exact and one-sided, 1 % and 1 %: (1/2)^7, (4/5)^21, (9/10)^44 and (19/20)^90 are the first powers below 1/100;
+    # 535 is the published number for 50 % against 40 %. (19/20)^50 is 7.7 %.
+    text = run(capsys, "--power")
+    numbers = [line.split()[:3] for line in text.splitlines() if line.startswith("  ")][1:]
+    assert numbers == [
+        ["50%", "0%", "7"],
+        ["20%", "0%", "21"],
+        ["10%", "0%", "44"],
+        ["5%", "0%", "90"],
+        ["50%", "40%", "535"],
+    ]
+    assert "miss a live canary of 5% 7.7% of the time" in text
+    assert "raises a false alarm 11.9% of the time" in text
+
+
+def test_power_takes_pairs_and_says_where_no_number_suffices(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run(capsys, "--power", "1/2:2/5", "25%:25%", "5%", "-o", "json"))["pairs"]
+    assert [pair["needed"] for pair in found] == [535, None, 90]
+    assert "no number suffices" in run(capsys, "--power", "25%:25%")
+
+
+@pytest.mark.parametrize("words", [("--power", "x:y"), ("--power", "50%:120%"), ("--power", "-o", "csv")])
+def test_power_refuses_what_are_no_shares(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="--power"):
+        command.run(options(*words))

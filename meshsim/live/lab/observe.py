@@ -17,7 +17,7 @@ RETRIED: Final = frozenset({"URX"})
 """Flags that say how often it was tried, not what failed."""
 DECISIVE: Final = ("UH", "NR", "NC")
 """Flags of a failure that a proxy decided by itself, whatever came after."""
-PATIENCE: Final = 3.0
+PATIENCE: Final = 10.0
 """Seconds that a loaded machine may take to write its access logs."""
 
 
@@ -107,8 +107,8 @@ def observe(replies: Sequence[Reply], logs: AccessLogs, first_hop: str) -> Obser
 
 
 def _complete(failed: Iterable[Reply], lines: Sequence[tuple[str, Mapping[str, str]]]) -> bool:
-    """Whether every answered failure, and any closed connection at all, has its line."""
-    known = {line["id"] for _, line in lines if line["id"]}
+    """Whether every answered failure has the line of the hop that decided it, and any closed connection a line."""
+    known = _by_request(lines)
     return all(
         reply.ident in known if reply.status > CLOSED else bool(_origins(lines)) or reply.status == REFUSED
         for reply in failed

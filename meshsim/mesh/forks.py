@@ -1,0 +1,93 @@
+"""A Mesh with edits, as one writes them in Python: what `session.fork(...)` takes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from meshsim.mesh import edits
+from meshsim.mesh.mesh import Mesh
+from meshsim.model.errors import UsageError
+from meshsim.model.evidence import Assumed
+from meshsim.tables.dialect import parse_dialect
+
+KEYWORDS: Final = (
+    "patch",
+    "labels",
+    "annotations",
+    "delete",
+    "replicas",
+    "istiod",
+    "dialect",
+    "peering",
+    "assume",
+    "fail",
+)
+"""What `fork` takes."""
+TARGETS: Final = ("link", "eastwest", "cluster", "waypoint", "ingress")
+Labels = Mapping[str, Mapping[str, str | None]]
+
+
+def fork(
+    mesh: Mesh,
+    *,
+    patch: Mapping[str, Mapping[str, Any]] | None = None,
+    labels: Labels | None = None,
+    annotations: Labels | None = None,
+    delete: Iterable[str] = (),
+    replicas: Mapping[str, int] | None = None,
+    istiod: Mapping[str, Mapping[str, str]] | None = None,
+    dialect: str | Mapping[str, str] | None = None,
+    peering: str | Iterable[tuple[str, str]] | None = None,
+    assume: Mapping[str, str] | None = None,
+    fail: Iterable[str] = (),
+) -> Mesh:
+    """The Mesh with every edit made, in this order; see `Session.fork` for what each means.
+
+    Raises InputError for an object that is not there, UsageError for a value that no cluster could have.
+    """
+    where = Assumed("fork")
+    for name, changes in (labels or {}).items():
+        mesh = edits.with_labels(mesh, name, changes, where)
+    for name, changes in (annotations or {}).items():
+        mesh = edits.with_labels(mesh, name, changes, where, field="annotations")
+    for name, number in (replicas or {}).items():
+        mesh = edits.patched(mesh, name, {"spec": {"replicas": number}}, where)
+    for name, change in (patch or {}).items():
+        mesh = edits.patched(mesh, name, change, where)
+    for name in [delete] if isinstance(delete, str) else delete:
+        mesh = edits.without(mesh, name, where)
+    for cluster, env in (istiod or {}).items():
+        mesh = edits.with_env(mesh, _known(mesh, cluster), "istiod", env, where)
+    if dialect is not None:
+        named = dict.fromkeys(mesh.clusters, dialect) if isinstance(dialect, str) else dialect
+        changed = (replace(mesh.clusters[_known(mesh, c)], dialect=parse_dialect(d, where)) for c, d in named.items())
+        mesh = mesh.fork(*changed)
+    if peering is not None:
+        mesh = mesh.fork(links=_links(mesh, peering))
+    if assume is not None:
+        mesh = mesh.fork(assume={**mesh.assume, **assume})
+    down = frozenset([fail] if isinstance(fail, str) else fail)
+    for target in down:
+        if target.partition(":")[0] not in TARGETS:
+            msg = f"fork cannot fail {target!r}"
+            raise UsageError(msg, hint=f"targets are {', '.join(TARGETS)}; for pods use replicas")
+    return mesh.fork(down=mesh.down | down) if down else mesh
+
+
+def _known(mesh: Mesh, cluster: str) -> str:
+    if cluster not in mesh.clusters:
+        msg = f"there is no cluster {cluster!r}"
+        raise UsageError(msg, hint=f"clusters are {', '.join(sorted(mesh.clusters))}")
+    return cluster
+
+
+def _links(mesh: Mesh, peering: str | Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """`all`, `none`, or pairs (watcher, peer)."""
+    if peering == "none":
+        return frozenset()
+    if peering == "all":
+        return frozenset((a, b) for a in mesh.clusters for b in mesh.clusters if a != b)
+    if isinstance(peering, str):
+        msg = f"peering is all, none or pairs of (watcher, peer), not {peering!r}"
+        raise UsageError(msg)
+    return frozenset((_known(mesh, watcher), _known(mesh, peer)) for watcher, peer in peering)

@@ -1,0 +1,69 @@
+"""`meshsim tables`: what each cluster's proxies hold, in the columns of istioctl."""
+
+import json
+
+import pytest
+
+from meshsim import api
+from meshsim.cli.app import main
+
+SCENARIO = "scenarios/client-local-waypoint"
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["tables", SCENARIO, *words]) == 0
+    return capsys.readouterr().out
+
+
+def column(text: str, name: str) -> list[str]:
+    """The cells below a header."""
+    head, *lines = text.splitlines()
+    start = head.index(name)
+    return [line[start:].split("  ")[0] for line in lines]
+
+
+def test_a_peer_knows_the_service_and_the_gateway_in_its_way(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "--cluster", "cluster2", "services")
+    assert "catalog.shop.mesh.internal" in column(text, "HOSTNAME")
+    text = said(capsys, "--cluster", "cluster2", "workloads")
+    assert "gateway network1" in column(text, "ADDRESS")
+
+
+def test_each_waypoint_holds_its_own_route(capsys: pytest.CaptureFixture[str]) -> None:
+    """cluster1's waypoint has the managed route, 75 to 25; cluster2's has none, so a default route."""
+    managed = said(capsys, "--cluster", "cluster1", "routes")
+    assert "HTTPRoute/shop/" in managed
+    assert "catalog-stable.shop.svc.cluster.local 75" in managed
+    assert "catalog-canary.shop.svc.cluster.local 25" in managed
+    assert set(column(said(capsys, "--cluster", "cluster2", "routes"), "ROUTE")) == {"default"}
+
+
+def test_a_routes_endpoints_are_the_revisions_pods(capsys: pytest.CaptureFixture[str]) -> None:
+    """4 stable pods and ceil(4*25/100) = 1 canary pod."""
+    rows = json.loads(said(capsys, "--cluster", "cluster1", "endpoints", "-o", "json"))
+    counts = {
+        subset: len({row["workload"] for row in rows if f"catalog-{subset}." in row["envoy_cluster"]})
+        for subset in ("stable", "canary")
+    }
+    assert counts == {"stable": 4, "canary": 1}
+
+
+def test_services_and_workloads_load_as_ztunnels_dump_does(capsys: pytest.CaptureFixture[str]) -> None:
+    dump = json.loads(said(capsys, "--cluster", "cluster2", "services", "-o", "json"))
+    dump |= json.loads(said(capsys, "--cluster", "cluster2", "workloads", "-o", "json"))
+    tables = api.ztunnel_tables(dump)
+    assert {service.hostname for service in tables.services.values()} >= {"catalog.shop.mesh.internal"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["services"], "which cluster's tables?"),
+        (["--cluster", "cluster3", "services"], "there is no cluster 'cluster3'"),
+        (["--cluster", "cluster1", "listeners"], "does not know"),
+        (["--cluster", "cluster1", "routes", "--proxy", "waypoint:x"], "cluster1 has no Envoy 'waypoint:x'"),
+    ],
+)
+def test_wrong_calls(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tables", SCENARIO, *words]) == 2
+    assert says in capsys.readouterr().err
