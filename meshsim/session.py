@@ -23,6 +23,8 @@ from meshsim.simulation.propagation import has_lags
 from meshsim.simulation.timeline import micro, record
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from meshsim.analysis.compare import Difference
     from meshsim.analysis.sampling import Sample
     from meshsim.model.timeline import Timeline
@@ -302,6 +304,18 @@ class Session:
         from meshsim.analysis.sampling import sample
 
         return sample(self, requests=requests, seed=seed, at=at, frm=frm)
+
+    def graph(self, *, at: At | None = None, mode: str = "auto", frm: str | None = None) -> "nx.MultiDiGraph":
+        """The paths of every call at a moment (without `at`, the first that `meshsim run` shows) as a networkx graph;
+        `frm` picks callers whose name contains it. `meshsim.report.graph.topology` has its attributes."""
+        from meshsim.report.graph import topology
+
+        moment, weight = self.moments(at, mode)[0]
+        rows = tuple(row for _, rows in self.rows(moment, mode) for row in rows if frm is None or frm in row.frm)
+        if frm is not None and not rows:
+            msg = f"no caller's name contains {frm!r}"
+            raise UsageError(msg, hint="`meshsim run` lists the callers")
+        return topology(Moment(at=self._stated(moment, mode), weight=weight, rows=rows))
 
     def fork(self, **edits: Any) -> "Session":
         """The same scenario with edits, for what-if questions; `compare` tells the difference.

@@ -1,6 +1,7 @@
 """What a row is told beside its causes: rollouts that cannot execute, leftovers, rewrites, settings without effect."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from meshsim.analysis.assumptions import assumption
 from meshsim.analysis.calls import Call
@@ -9,13 +10,17 @@ from meshsim.controlplane.destinationrules import host_matches
 from meshsim.mesh.health import outage_between
 from meshsim.model.names import absolute_host, subject
 from meshsim.model.trace import Path
-from meshsim.model.verdict import Assumption, Shares
+from meshsim.model.verdict import Assumption, Shares, Verdict
 from meshsim.rollouts.istio import http_indexes, virtual_services
 from meshsim.rollouts.spec import canary, routed_services
 
+_MISSED: Final = frozenset({Verdict.SKEWED, Verdict.BYPASSED, Verdict.PARTIAL})
+"""The split is not what reached the pods: leftovers of another revision may be among those that answer."""
 
-def codes(situation: Situation, rollout: Managed, effective: Shares, *, skewed: bool) -> list[str]:
+
+def codes(situation: Situation, rollout: Managed, effective: Shares, verdict: Verdict) -> list[str]:
     """Codes that hold of the Rollout itself, whoever calls."""
+    skewed = verdict is Verdict.SKEWED
     found: list[str] = []
     if rollout.refused:
         found.append("MS404")
@@ -24,7 +29,9 @@ def codes(situation: Situation, rollout: Managed, effective: Shares, *, skewed: 
     rewritten = _rewritten(situation, rollout)
     if rewritten:
         found.append("MS406")
-    if skewed and effective.other and _leftovers(situation, rollout):
+    if verdict in _MISSED and (
+        _aborted_pods(rollout, effective) or (effective.other and _leftovers(situation, rollout))
+    ):
         found.append("MS403")
     if skewed and not found:
         found.append("MS402")
@@ -97,6 +104,11 @@ def _canary_weights(situation: Situation, rollout: Managed, name: str) -> list[i
                 if (subset and named == subset) or (not subset and host == canary_service):
                     found.append(int(part.get("weight") or 0))
     return found
+
+
+def _aborted_pods(rollout: Managed, effective: Shares) -> bool:
+    """Whether an aborted canary gets more than the controller still asks for."""
+    return bool(rollout.state.status.get("abort")) and effective.canary * rollout.most > rollout.weight
 
 
 def _leftovers(situation: Situation, rollout: Managed) -> bool:

@@ -166,7 +166,7 @@ def _governed(
         codes.append("MS401")
     if verdict is Verdict.FAILING or (verdict is not Verdict.APPLIED and "MS203" not in codes):
         codes.extend(advice.outage(situation, call, rollout))
-    codes.extend(advice.codes(situation, rollout, effective, skewed=verdict is Verdict.SKEWED))
+    codes.extend(advice.codes(situation, rollout, effective, verdict))
     notes, more, assumed = advice.no_effect(situation, call, paths)
     return replace(
         row,

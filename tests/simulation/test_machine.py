@@ -1,18 +1,21 @@
-"""A stateful machine of commands and faults: no impossible state, every run ends, and the timeline agrees with the
-static answer at every instant."""
+"""A stateful machine of commands and faults: no impossible state, every run ends at a fixpoint, and the timeline agrees
+with the static answer, of the run and of the Mesh as it is at that instant."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from conftest_simulation import SCENARIOS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
-from meshsim.rollouts.spec import canary_weight, stable_weight, weights_of
+from meshsim.rollouts import State, next_due, reconcile
+from meshsim.rollouts.services import selected
+from meshsim.rollouts.spec import canary_weight, managed_services, stable_weight, steps_of, weights_of
 from meshsim.scenario.scenario import Entry
 from meshsim.session import Session, load
 from meshsim.simulation.timeline import record
@@ -29,6 +32,23 @@ TARGETS = (
 LOADED = {name: load(SCENARIOS / name / "scenario.yaml") for name in ("guide-gateway-api", "guide-virtualservice")}
 
 
+def _possible(before: State, after: State) -> None:
+    """A step index goes on by one, back to the start, or to the end; selectors name ReplicaSets that exist."""
+    steps = len(steps_of(after.rollout))
+    was, now = (int(state.status.get("currentStepIndex") or 0) for state in (before, after))
+    assert now in {was, min(was + 1, steps), 0, steps}
+    known = {found.hash for found in (*before.sets, *after.sets)}
+    for name in managed_services(after.rollout):
+        service = after.object("Service", name)
+        assert service is None or selected(service) in {"", *known}
+
+
+def _settled(state: State, now: float) -> None:
+    """One sync more changes nothing, unless the last one failed, loops, or is due anyway."""
+    if state.error is None and not any("hot loop" in note for note in state.notes) and next_due(state) != now:
+        assert not reconcile(replace(state, now=now).wake()).changed
+
+
 class Operator(RuleBasedStateMachine):
     """Somebody who does anything at any time."""
 
@@ -38,11 +58,22 @@ class Operator(RuleBasedStateMachine):
         self.now = 0.0
         self.base = LOADED["guide-gateway-api"]
 
-    @initialize(name=st.sampled_from(sorted(LOADED)), version=st.sampled_from(["1.8", "1.9", "1.10"]))
-    def begin(self, name: str, version: str) -> None:
+    @initialize(
+        name=st.sampled_from(sorted(LOADED)),
+        version=st.sampled_from(["1.8", "1.9", "1.10"]),
+        under_way=st.integers(0, 3),
+    )
+    def begin(self, name: str, version: str, under_way: int) -> None:
+        """A Rollout at rest, or some steps into an update, where commands and faults have more to break."""
         base = LOADED[name]
         clusters = [replace(cluster, argo=(version, "0.15")) for cluster in base.mesh.clusters.values()]
         self.base = Session(base.scenario, base.mesh.fork(*clusters))
+        for step in range(under_way):
+            if step:
+                self.act("promote", rollout=NAME)
+            else:
+                self.act("set-image", rollout=NAME, container="helloworld", image="istio/examples-helloworld-v2:1.0")
+            self.now += 15.0
 
     def act(self, verb: str, **args: Any) -> None:
         entry = Entry(verb=verb, args=args, at=self.now, source=Source("test"))
@@ -77,6 +108,12 @@ class Operator(RuleBasedStateMachine):
     def fault(self, verb: str, place: str) -> None:
         self.act(verb, target=place)
 
+    @rule(place=st.sampled_from(TARGETS))
+    def outage(self, place: str) -> None:
+        """Long enough to be noticed, and not made good again."""
+        self.act("fail", target=place)
+        self.now += 5.0
+
     @rule()
     def gitops(self) -> None:
         self.act("gitops-sync", cluster="cluster1")
@@ -103,16 +140,21 @@ class Operator(RuleBasedStateMachine):
                     assert sets.created == sum(pod.stopped_at is None for pod in sets.pods)
                 assert len({sets.hash for sets in state.sets}) == len(state.sets)
                 assert int(state.status.get("currentStepIndex") or 0) <= 3
-                assert not any("did not settle" in note for note in state.notes)
         assert [f.t for f in history.frames] == sorted(f.t for f in history.frames)
+        for state in history.deployed().states.values():
+            assert not any("did not settle" in note for note in state.notes)
+        for before, after in pairwise(state for frame in history.frames for _, state in frame.states):
+            _possible(before, after)
+        if not any(entry.verb in {"gitops-sync", "fail"} for entry in self.entries):
+            for state in history.deployed().states.values():
+                _settled(state, self.now)
 
-    @precondition(lambda self: bool(self.entries))
-    @rule()
     def timeline_equals_static_answer(self) -> None:
+        """At every instant at which anything changed for a client, or anybody did anything."""
         session = self.session()
         found = session.timeline(frm="cluster2/default/curl", until=self.now)
-        moments = sorted({0.0, self.now, *(span.start for lane in found.lanes for span in lane.spans)})
-        for t in moments[-3:]:
+        acted = {entry.at or 0.0 for entry in self.entries}
+        for t in sorted({0.0, self.now, *acted, *(span.start for lane in found.lanes for span in lane.spans)}):
             rows = [row for _, rows in self.session().rows(t) for row in rows if row.frm == "cluster2/default/curl"]
             lanes = [lane for lane in found.lanes if (span := lane.at(t)) and (span.end is None or span.end > t)]
             assert len(rows) == len(lanes)
@@ -126,16 +168,33 @@ class Operator(RuleBasedStateMachine):
                     row.desired,
                 )
 
+    @rule()
+    def a_mesh_answers_the_same_however_it_came_about(self) -> None:
+        """What a snapshot of the clusters at this moment would be answered."""
+        session = self.session()
+        mesh = session.situation(self.now).mesh
+        fresh = Session(replace(session.scenario, timeline=()), mesh)
+        answers = [
+            {
+                (row.frm, row.to, row.path, row.rollout): (row.verdict, row.effective, row.desired, row.errors)
+                for _, rows in one
+                for row in rows
+            }
+            for one in (session.rows(self.now), fresh.rows(0.0, "observed"))
+        ]
+        assert answers[0] == answers[1]
+
     def teardown(self) -> None:
-        """Left alone it comes to rest."""
+        """Its timeline was right all along, and left alone it comes to rest."""
         if not self.entries:
             return
+        self.timeline_equals_static_answer()
         found = self.session()
         history = record(found.mesh, found.scenario.timeline, found.scenario.timing, "auto", None)
         assert history.pending is None or any(target.startswith("cluster:") for target in history.deployed().mesh.down)
 
 
 Operator.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestOperator = pytest.mark.filterwarnings("ignore")(Operator.TestCase)
