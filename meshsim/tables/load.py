@@ -123,6 +123,11 @@ class _Row:
             self.fail(f"{keys[0]} {value!r} is not a list")
         return value
 
+    def texts(self, *keys: str) -> Sequence[Any]:
+        """A list, or one text that stands for a list of one."""
+        value = self.get(*keys)
+        return ((value,) if value else ()) if isinstance(value, str) else self.sequence(*keys)
+
     def choice(self, key: str, kind: type[E], default: E) -> E:
         value = self.get(key)
         return default if value is None else _choice(value, kind, f"{self.name}: {key}")
@@ -243,9 +248,16 @@ def _ports(value: Any, where: str) -> Ports:
         if not isinstance(listed, list | tuple):
             msg = f"{where} {value!r} is no port map such as {{80: 8080}}"
             raise InputError(msg)
-        rows = [_Row(item, where) for item in listed]
-        pairs = {row.number("serviceport", 0): row.number("targetport", 0) for row in rows}.items()
+        pairs = dict(_port_pair(_Row(item, where)) for item in listed).items()
     return {_number(key, f"{where} port", _MAX_PORT): _number(to, f"{where} port", _MAX_PORT) for key, to in pairs}
+
+
+def _port_pair(row: _Row) -> tuple[int, int]:
+    """One `{servicePort: 80, targetPort: 8080}`; protobuf leaves a target of 0 out, but never the port itself."""
+    port = row.get("serviceport", "port")
+    if port is None:
+        row.fail("an entry has no servicePort; write {servicePort: 80, targetPort: 8080}")
+    return _number(port, f"{row.name}: servicePort", _MAX_PORT), row.number("targetport", 0, _MAX_PORT)
 
 
 def _service(row: _Row) -> Service:
@@ -315,11 +327,20 @@ def _attached(workload: Workload, listed: Mapping[str, Mapping[str, Ports]]) -> 
     return replace(workload, services=services)
 
 
+def _workload_ip(value: Any, network: str, where: str) -> str:
+    """A workload's own address, also as `network/ip`: the network has to be the workload's."""
+    named, slash, address = str(value).rpartition("/")
+    if slash and named != network:
+        msg = f"{where} {value!r} is on network {named!r}, but the workload is on {network!r}; make them the same"
+        raise InputError(msg)
+    return _ip(address, where)
+
+
 def _workload(row: _Row) -> Workload:
-    ips = row.sequence("workloadips", "addresses") or [ip for ip in (row.get("workloadip"),) if ip]
+    ips = row.texts("workloadips", "addresses") or row.texts("workloadip")
     network = row.text("network")
     tunnel = row.get("applicationtunnel")
-    addresses = tuple(_ip(ip, f"{row.name}: workloadIps") for ip in ips)
+    addresses = tuple(_workload_ip(ip, network, f"{row.name}: workloadIps") for ip in ips)
     name, namespace = row.text("name"), row.text("namespace")
     protocol = "protocol" if row.get("protocol") is not None else "tunnelprotocol"
     return Workload(

@@ -270,7 +270,7 @@ class TestErrors:
             ({"workloads": 3}, "the ztunnel tables: workloads 3 is neither a list nor a map"),
             ({"workloads": ["x"]}, "workload 0: 'x' is not a mapping"),
             ({"workloads": [{"name": "a", "workloadIps": ["x"]}]}, "workload a: workloadIps 'x' is not an IP address"),
-            ({"workloads": [{"name": "a", "workloadIps": "x"}]}, "workload a: workloadips 'x' is not a list"),
+            ({"workloads": [{"name": "a", "workloadIps": "x"}]}, "workload a: workloadIps 'x' is not an IP address"),
             ({"workloads": [{"name": "a", "protocol": "QUIC"}]}, "workload a: protocol 'QUIC' is none of TCP, HBONE"),
             ({"workloads": [{"name": "a", "status": "Odd"}]}, "workload a: status 'Odd' is none of Healthy, Unhealthy"),
             (
@@ -384,3 +384,49 @@ def test_tables_survive_being_written_and_read(
     assert again.network == network
     assert dict(again.services) == dict(tables.services)
     assert dict(again.workloads) == dict(tables.workloads)
+
+
+def _ported(ports: Any) -> Service:
+    row = {"name": "web", "namespace": "shop", "hostname": "web.shop", "ports": ports}
+    (service,) = ztunnel_tables({"services": [row]}).services.values()
+    return service
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"servicePort": 80, "targetPort": 8080},
+        {"service_port": 80, "target_port": 8080},
+        {"port": 80, "targetPort": 8080},
+    ],
+)
+def test_a_port_entry_is_read_in_every_spelling(entry: dict[str, int]) -> None:
+    assert _ported([entry]).ports == {80: 8080}
+
+
+def test_a_port_entry_without_its_port_is_refused_not_taken_for_port_0() -> None:
+    with pytest.raises(InputError, match=r"service web: ports: an entry has no servicePort"):
+        _ported([{"targetPort": 8080}])
+
+
+def _ips(**addresses: Any) -> tuple[str, ...]:
+    row = {"uid": "w", "name": "w", "namespace": "shop", "network": "east", **addresses}
+    return ztunnel_tables({"workloads": [row]}).workloads["w"].ips
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        {"workloadIps": ["10.0.0.1"]},
+        {"workloadIps": "10.0.0.1"},
+        {"workload_ip": "10.0.0.1"},
+        {"workloadIps": ["east/10.0.0.1"]},
+    ],
+)
+def test_a_workloads_address_is_read_in_every_spelling(addresses: dict[str, Any]) -> None:
+    assert _ips(**addresses) == ("10.0.0.1",)
+
+
+def test_a_workloads_address_on_another_network_is_refused() -> None:
+    with pytest.raises(InputError, match=r"workload w: workloadIps 'west/10.0.0.1' is on network 'west'"):
+        _ips(workloadIps=["west/10.0.0.1"])
