@@ -1,33 +1,10 @@
 """The contested defaults: what was chosen, what else is said, and by whom."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable
 
+from meshsim.model.questions import QUESTIONS
 from meshsim.model.trace import Path
 from meshsim.model.verdict import Assumption
-
-QUESTIONS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
-    "remote_weight": (
-        "how much a remote network's one entry weighs beside local endpoints",
-        ("network", "pods", "endpoint"),
-        "fe-solo-enterprise-for-istio-workshops 015 saw 49/51 at a waypoint; istio multicluster.go:315 counts pods",
-    ),
-    "flat_waypoint": (
-        "whether a peer's waypoint stands before a service whose endpoints are in several clusters of one network",
-        ("pods",),
-        "Solo docs, Argo Rollouts guide: flat network considerations; solo gloo-mesh-use-cases flat-network",
-    ),
-    "client_namespace_waypoint": (
-        "whether a waypoint label on the client's namespace captures calls to another namespace's service",
-        ("ignored", "captures"),
-        "istio waypoints.go:99 (destinations only); Solo docs, Argo Rollouts guide says 'client namespace'",
-    ),
-    "sidecar_without_interop": (
-        "what a remote sidecar without interop gets behind an HBONE gateway",
-        ("pods", "503"),
-        "Solo docs, Argo Rollouts guide (bypassed); istio endpoint_builder.go:317 (no endpoint: 503)",
-    ),
-}
 
 
 def assumption(key: str, chosen: str) -> Assumption:

@@ -64,6 +64,8 @@ def _all(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Can
         kind, _, key = fact.name.partition(":")
         if kind == "label":
             yield from _label(mesh, fact, key)
+            if key == MODE and fact.value == "none":
+                yield from _enrolled_again(mesh, fact)
         elif kind == "env":
             yield from _env(mesh, fact, key)
         elif fact.name.startswith("spec.ports") and fact.name.endswith((".name", ".appProtocol")):
@@ -192,6 +194,22 @@ def _protocol(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
         command=f"kubectl --context {cluster} -n {namespace} patch service {name} --type json -p '{patch}'",
         mesh=mesh.fork(mesh.clusters[cluster].with_objects([edited])),
         size=2,
+    )
+
+
+def _enrolled_again(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
+    """The label that takes a workload's pods out of the mesh, removed from its template."""
+    cluster, kind, namespace, name = fact.subject.split("/")
+    manifest = mesh.clusters[cluster].get(kind, namespace, name)
+    path = ("spec", "template", "metadata", "labels", MODE)
+    if manifest is None or manifest.get(*path) is None:
+        return
+    patch = f'[{{"op": "remove", "path": "/spec/template/metadata/labels/{MODE.replace("/", "~1")}"}}]'
+    yield Candidate(
+        sentence=f"remove label {MODE} from the pods of {kind} {namespace}/{name} in {cluster}",
+        where=manifest.evidence(*path),
+        command=f"kubectl --context {cluster} -n {namespace} patch {kind.lower()} {name} --type json -p '{patch}'",
+        mesh=mesh.fork(mesh.clusters[cluster].with_objects([manifest.edited({path: None}, EDIT)])),
     )
 
 

@@ -27,6 +27,7 @@ SUBSET_LOST: Final = "subset-lost"
 VIA: Final = {"ambient": Via.HBONE, "sidecar": Via.MTLS}
 AUTO_UNREADY: Final = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
 ALWAYS_UNREADY: Final = "PILOT_SEND_UNHEALTHY_ENDPOINTS"
+WITHOUT_INTEROP: Final = "sidecar_without_interop"
 FLAG_SOURCE: Final = "istio pilot/pkg/features/pilot.go"
 
 
@@ -91,7 +92,10 @@ def cluster_of(
         endpoints=endpoints,
         panic=panic,
         locality_weights=_locality_weights(place, hosts, setting),
-        assumed=assumed if any(e.via is Via.GATEWAY for e in endpoints) and len(endpoints) > 1 else (),
+        assumed=(
+            *(assumed if any(e.via is Via.GATEWAY for e in endpoints) and len(endpoints) > 1 else ()),
+            *(((WITHOUT_INTEROP, "pods"),) if place.source == "sidecar-l7" and any(m.gateway for m in served) else ()),
+        ),
         empty_reason=empty,
         marks=frozenset({SUBSET_LOST}) if _loses_subset(members, served, labels) else frozenset(),
         why=facts.read(),

@@ -56,7 +56,8 @@ def through(walk: Walk, ident: str, locality: Locality, address: str, share: Fra
         return undecided(ident, share, UNMODELLED, code="MS902", question=question, facts=chain.facts)
     if route is None:
         message = f"no route of {ident} matches {walk.request.authority or address}{walk.request.path}"
-        return failed(ident, share, NO_ROUTE, code="404", flag="NR", message=message, facts=chain.facts)
+        steps = failed(ident, share, NO_ROUTE, code="404", flag="NR", message=message, facts=chain.facts)
+        return tuple(replace(step, l7=True, granularity="request") for step in steps)
     if route.unmodelled:
         return undecided(ident, share, UNMODELLED, code="MS901", question="; ".join(route.unmodelled), facts=route.why)
     if route.direct_response is not None:

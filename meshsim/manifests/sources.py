@@ -51,7 +51,7 @@ def read_sources(
 def read_bytes(path: str) -> bytes:
     """A file's content. Raises InputError where it cannot be read or is too large."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         msg = "there is no such file or directory"
@@ -63,6 +63,14 @@ def read_bytes(path: str) -> bytes:
         msg = f"is larger than {MAX_BYTES:,} bytes, the most that meshsim reads"
         raise InputError(msg, where=Source(path))
     return content
+
+
+def _open(path: str, flags: int) -> int:
+    """Opens without waiting: a pipe that nobody writes to is empty; one that has a writer is read to its end."""
+    opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if hasattr(os, "set_blocking"):
+        os.set_blocking(opened, True)
+    return opened
 
 
 @final

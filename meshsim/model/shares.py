@@ -25,7 +25,8 @@ def parse_share(text: str | float) -> Fraction:
         raise ValueError(msg)
     value = Fraction(match[1]) / int(match[2] or 1) / (100 if match[3] else 1)
     if value > 1:
-        msg = f"{text!r} is above 1: write {text}% for percent"
+        way = "shares are at most 100%" if match[3] or match[2] or value > 100 else f"write {text}% for percent"
+        msg = f"{text!r} is above 1: {way}"
         raise ValueError(msg)
     return value
 

@@ -7,7 +7,8 @@ Argo Rollouts.
 * a list of objects as YAML has them (label `rollouts-pod-template-hash`, `spec.replicas`, `status.replicas`,
   `status.availableReplicas`); an absent spec.replicas is 1, as everywhere in Kubernetes;
 * a list of bare mappings, `{"hash": …, "replicas": …, "available": …}` (`created`, by default `replicas`);
-* a mapping by role (`new` or `canary`, `stable`, `others`) or by pod-template hash, of either.
+* a mapping by role (`new` or `canary`, `stable`, `others`) or by pod-template hash, of either, or of
+  (replicas, available).
 
 The new ReplicaSet is `status.currentPodHash`'s; where the status does not say, that of the Rollout's template, else the
 latest one that is not stable. `version` is the controller's, such as "1.9" or "1.8.2"; weights are 0 to
@@ -15,7 +16,7 @@ maxTrafficWeight (100), times are seconds. Nothing given is changed. What the co
 raised as `meshsim.rollouts.RolloutError`, in their words.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -88,7 +89,7 @@ def picked(rollout: Fields, status: Fields, sets: SomeSets, *, version: str = LA
         if sets.keys() <= _ROLES:
             return _by_role(status, sets)
         sets = [sets] if sets.keys() & _OBJECT else [_with_hash(name, found) for name, found in sets.items()]
-    known = [replica_set(found, order) for order, found in enumerate(sets)]
+    known = [replica_set(found, order) for order, found in enumerate(sets) if found is not None]
     stable = by_hash(known, status.get("stableRS") or "")
     new = _newest(rollout, status, known, stable, version)
     return Sets(new, stable, tuple(found for found in known if found is not new and found is not stable))
@@ -107,8 +108,11 @@ def _by_role(status: Fields, sets: Mapping[str, Any]) -> Sets:
     return Sets(new, stable, tuple(replica_set(found, order) for order, found in enumerate(others)))
 
 
-def _with_hash(pod_hash: str, found: Mapping[str, Any] | ReplicaSet) -> Mapping[str, Any] | ReplicaSet:
-    """A bare mapping of counts with the hash that it is listed under."""
+def _with_hash(pod_hash: str, found: Mapping[str, Any] | ReplicaSet | Sequence[int]) -> Mapping[str, Any] | ReplicaSet:
+    """Bare counts with the hash that they are listed under."""
+    if isinstance(found, Sequence):
+        replicas, available = found
+        return {"hash": pod_hash, "replicas": replicas, "available": available}
     if isinstance(found, ReplicaSet) or found.keys() & {"metadata", "hash"}:
         return found
     return {"metadata": {"name": pod_hash}, **found, "hash": pod_hash}
@@ -142,8 +146,9 @@ def desired_counts(
 ) -> Counts:
     """(canary, stable) replicas that the controller wants.
 
-    `weights` default to `status.canary.weights`. `sets` matter for aborts with dynamicStableScale, and for basic
-    canaries, which get there in several syncs: without them the counts that they end at are returned.
+    `weights` (as in the status, or `{"canary": 25, "stable": 75}`) default to `status.canary.weights`. `sets` matter
+    for aborts with dynamicStableScale, and for basic canaries, which get there in several syncs: without them the
+    counts that they end at are returned.
     Source: argo-rollouts utils/replicaset/canary.go:124-428.
     """
     known = _status(rollout, status)

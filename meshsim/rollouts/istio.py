@@ -8,7 +8,7 @@ from typing import Any
 
 from meshsim.rollouts.errors import DELAYED, NOT_FOUND, NOT_NAMED, RolloutError
 from meshsim.rollouts.memo import copied
-from meshsim.rollouts.replicaset import ReplicaSet
+from meshsim.rollouts.replicaset import ReplicaSet, replica_set
 from meshsim.rollouts.spec import HASH_LABEL, MANAGED_BY, Fields, canary, is_promoted, routed_services, routing
 from meshsim.rollouts.versions import LATEST, controller
 from meshsim.rollouts.weight import rolling_back
@@ -344,12 +344,15 @@ def write_destinationrule(
     stable_hash: str,
     *,
     additional: Iterable[Fields] = (),
+    sets: Iterable[Fields | ReplicaSet] = (),
+    version: str = LATEST,
 ) -> list[dict[str, Any]]:
     """`docs` with the hashes that UpdateHash writes into the two subsets; others come back unchanged.
 
     Both labels change in one write; other labels stay; an empty hash removes the label; subsets that are neither
     stable, canary nor of an experiment (`additional`: serviceName, podTemplateHash) are removed. Raises RolloutError
-    where the DestinationRule is missing. Whether the switch has to wait is `destinationrule_delay`.
+    where the DestinationRule is missing, and where the switch has to wait for pods of the ReplicaSets in `sets`, by
+    default none (see `destinationrule_delay`; up to 1.8 it is then left as it is).
     Source: istio.go:408-483.
     """
     given: list[Fields] = [docs] if isinstance(docs, Mapping) else list(docs)
@@ -361,6 +364,10 @@ def write_destinationrule(
     if index is None:
         msg = "DestinationRule"
         raise missing(msg, home(rollout), str(config.get("name")))
+    known = [replica_set(found, order) for order, found in enumerate(sets)]
+    status = rollout.get("status") or {}
+    if known and destinationrule_delay(rollout, status, known, canary_hash, stable_hash, version=version):
+        return written
     rule = written[index]
     hashes = {str(part.get("serviceName")): str(part.get("podTemplateHash") or "") for part in additional}
     hashes_by_role = {config.get("canarySubsetName"): canary_hash, config.get("stableSubsetName"): stable_hash}

@@ -109,12 +109,18 @@ def weights_of(status: Fields) -> Fields | None:
 
 def canary_weight(weights: Fields | None) -> int:
     """The canary weight of recorded weights, 0 where there are none."""
-    return int(_get(weights, "canary", "weight") or 0)
+    return _weight(weights, "canary")
 
 
 def stable_weight(weights: Fields | None) -> int:
     """The stable weight of recorded weights, 0 where there are none."""
-    return int(_get(weights, "stable", "weight") or 0)
+    return _weight(weights, "stable")
+
+
+def _weight(weights: Fields | None, role: str) -> int:
+    """Of `{"canary": {"weight": 25}}` as in a status, or of `{"canary": 25}`."""
+    found = (weights or {}).get(role)
+    return int(found.get("weight") or 0) if isinstance(found, Mapping) else int(found or 0)
 
 
 def is_promoted(status: Fields) -> bool:

@@ -55,12 +55,16 @@ def routers(rollout: Fields) -> tuple[str, ...]:
 
 def reconcile_traffic(sync: Context) -> None:
     """Write the weight, or raise what the router fails with; without a router the recorded weights go."""
-    if routing(sync.rollout) is None:
+    configured = routing(sync.rollout)
+    if configured is None:
         sync.weights = None
         return
     used = routers(sync.rollout)
     if not used:
-        sync.note("its traffic router is not modelled: no weight is written")
+        if configured.keys() - {"managedRoutes", "maxTrafficWeight"}:
+            sync.note("its traffic router is not modelled: no weight is written")
+        else:
+            sync.weights = None
         return
     for router in used:
         _reconcile(sync, router)

@@ -12,11 +12,13 @@ from meshsim.manifests.manifest import Manifest
 from meshsim.manifests.overlay import Path
 from meshsim.model.errors import InputError, MeshsimError
 from meshsim.model.evidence import Source
+from meshsim.model.questions import QUESTIONS, choosable
+from meshsim.model.reasons import REASONS, find
 from meshsim.scenario import references
 from meshsim.scenario.complaints import complaints
 from meshsim.scenario.entries import misfits
 from meshsim.scenario.load import ReadCluster, check_cluster_name, raise_all
-from meshsim.scenario.notation import Unfit, did_you_mean, lag
+from meshsim.scenario.notation import Unfit, did_you_mean, lag, nearest
 from meshsim.scenario.scenario import (
     DEFAULT_DIALECT,
     FAMILIES,
@@ -75,7 +77,7 @@ class _Builder:
             traffic=Traffic(**file.get("traffic", {})),
             timing=Timing(**file.get("timing", {})),
             propagation=self._propagation(),
-            assume=file.get("assume", {}),
+            assume=self._assumed(),
             timeline=tuple(self._entry(index, entry) for index, entry in enumerate(file.get("timeline", ()))),
             expect=tuple(self._expectation(index, expect) for index, expect in enumerate(file.get("expect", ()))),
             sampling=Sampling(**file.get("sampling", {})),
@@ -160,12 +162,23 @@ class _Builder:
             pairs.append(ends)
         return tuple(pairs)
 
+    def _assumed(self) -> Mapping[str, str]:
+        given: Mapping[str, str] = self.file.get("assume", {})
+        for key, chosen in given.items():
+            if key not in QUESTIONS:
+                self._wrong(("assume", key), f"unknown key {key!r} in assume", did_you_mean(key, QUESTIONS), key=True)
+            elif chosen not in (known := choosable(key, tuple(self.file["clusters"]))):
+                msg = f"assume.{key}: {chosen!r} is no reading that meshsim models"
+                self._wrong(("assume", key), msg, f"known: {', '.join(known)}")
+        return given
+
     def _call(self, index: int, call: Mapping[str, Any]) -> CallSpec:
         at: Path = ("calls", index)
         path = call.get("path", "/")
         self._check(references.caller, call["from"], (*at, "from"))
         if not path.startswith("/"):
             self._wrong((*at, "path"), f"the path {path!r} must start with /", f"write /{path}")
+        self._check(references.called, call["to"], (*at, "to"))
         return CallSpec(
             frm=call["from"],
             to=call["to"],
@@ -237,9 +250,16 @@ class _Builder:
         stated = self.document.value["expect"][index]
         if expect.get("at") is not None and expect.get("step") is not None:
             self._wrong((*at, "step"), "at and step are two moments; keep one")
-        for key, check in (("from", references.caller), ("rollout", references.workload)):
+        for key, check in (("from", references.caller), ("to", references.called), ("rollout", references.workload)):
             if expect.get(key) is not None:
                 self._check(check, expect[key], (*at, key))
+        for number, reason in enumerate(expect.get("reasons") or ()):
+            if find(reason) is None:
+                place = (*at, "reasons", number) if isinstance(stated["reasons"], list) else (*at, "reasons")
+                known = [word for each in REASONS.values() for word in (each.code, each.slug)]
+                self._wrong(
+                    place, f"there is no reason code {reason!r}", nearest(reason, known) or "`meshsim rules` lists them"
+                )
         for name in expect.get("clusters") or ():
             self._check(references.cluster, name, (*at, "clusters", name))
         if not stated.keys() - {"at", "step", "from", "to", "path", "rollout", "never", "known"}:

@@ -149,9 +149,12 @@ def share_or_count(value: Any) -> int | Fraction:
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """A hint for a misspelt word: the nearest known one, else all of them."""
+    return nearest(word, known) or (f"known: {', '.join(known)}" if known else "")
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """A hint for a misspelt word: the nearest known one, if any is near."""
     from difflib import get_close_matches
 
     near = get_close_matches(word, known, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"known: {', '.join(known)}" if known else ""
+    return f"did you mean {near[0]}?" if near else ""

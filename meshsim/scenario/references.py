@@ -3,6 +3,7 @@
 Whether the object itself exists is for the mesh to say, which knows the implied ones.
 """
 
+import re
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Final
@@ -18,6 +19,24 @@ _TARGETS: Final = {
     "node": (2, "node:CLUSTER/NAME"),
     "link": (2, "link:WATCHER/PEER"),
 }
+
+
+_CALLED: Final = re.compile(
+    r"(?:pod:[^\s:]+|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]*::[0-9A-Fa-f:.]*|[\w.*?-]+)(?::(\d+|\*))?", re.ASCII
+)
+"""A pod, an IPv6 address, or a host name or IPv4 address, with or without a port."""
+
+
+def called(text: str, clusters: Collection[str]) -> None:
+    """`to`: a host name or an IP address, or `pod:CLUSTER/NAMESPACE/WORKLOAD/N`, with or without a port."""
+    found = _CALLED.fullmatch(text)
+    if found is None:
+        msg = f"{text!r} is no host and port"
+        raise Unfit(msg, "write host:port, ip:port or pod:cluster/namespace/workload/n:port; a path goes into `path`")
+    port = found[1]
+    if port and port.isdigit() and not (len(port) < 6 and 0 < int(port) < 65536):
+        msg = f"{text!r} has the port {port[:12]}, and ports are 1 to 65535"
+        raise Unfit(msg)
 
 
 def cluster(name: str, clusters: Collection[str]) -> None:

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -361,6 +362,56 @@ def test_explain_prints_path_repair_and_proof(capsys: pytest.CaptureFixture[str]
     assert app.main([*words, "-o", "json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["explanations"]
     assert found["repair"]["after"]["verdict"] == "applied"
+
+
+def test_explain_scales_an_empty_waypoint_up(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["cluster2/ads/bidder", "bids.ads.mesh.internal:8080"]
+    assert app.main(["explain", str(SCENARIOS / "waypoint-scaled-to-zero"), *call, "-o", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["explanations"]
+    assert found["repair"]["edit"] == "scale Deployment ads/waypoint in cluster1 to 1"
+    assert found["repair"]["after"]["verdict"] == "applied"
+
+
+def test_explain_gives_a_pod_back_to_the_mesh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = tmp_path / "s"
+    shutil.copytree(SCENARIOS / "client-beside-the-rollout", here)
+    client = here / "manifests" / "cluster1" / "invoicer.yaml"
+    documents = list(yaml.safe_load_all(client.read_text()))
+    for document in documents:
+        if document["kind"] == "Deployment":
+            document["spec"]["template"]["metadata"]["labels"]["istio.io/dataplane-mode"] = "none"
+    client.write_text(yaml.safe_dump_all(documents))
+    call = ["cluster1/finance/invoicer", "payments.billing.svc.cluster.local:8080"]
+    assert app.main(["explain", str(here), *call, "-o", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["explanations"]
+    assert found["verdict"]["reasons"] == ["MS101"]
+    assert "istio.io/dataplane-mode from the pods of Deployment finance/invoicer" in found["repair"]["edit"]
+    assert found["repair"]["after"]["verdict"] == "applied"
+
+
+def test_a_request_that_no_rule_of_the_waypoint_matches_names_the_waypoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Envoy answers 404 (NR) where routes are attached and none matches: the waypoint is on the path and decides."""
+    here = tmp_path / "s"
+    shutil.copytree(SCENARIOS / "client-beside-the-rollout", here)
+    route = here / "manifests" / "cluster1" / "httproute.yaml"
+    documents = list(yaml.safe_load_all(route.read_text()))
+    for document in documents:
+        document["spec"]["rules"][0]["matches"] = [{"path": {"type": "PathPrefix", "value": "/elsewhere"}}]
+    route.write_text(yaml.safe_dump_all(documents))
+    app.main(["run", str(here), "-o", "json"])
+    row = json.loads(capsys.readouterr().out)["verdicts"][0]
+    assert (row["verdict"], row["reasons"], row["granularity"]) == ("failing", ["MS208"], "request")
+    assert row["decided_by"] == "waypoint:cluster1/billing/waypoint"
+    assert row["errors"] == [{"share": 1.0, "code": "404", "flag": "NR", "where": "waypoint:cluster1/billing/waypoint"}]
+
+
+def test_a_sidecar_without_interop_rests_on_an_assumption(capsys: pytest.CaptureFixture[str]) -> None:
+    app.main(["run", str(SCENARIOS / "sidecar-without-interop"), "-o", "json"])
+    (found,) = json.loads(capsys.readouterr().out)["assumptions"]
+    assert found["question"].startswith("sidecar_without_interop")
+    assert (found["chosen"], found["alternatives"]) == ("pods", ["503"])
 
 
 # rules, schema, init

@@ -1,6 +1,7 @@
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,18 @@ def test_link_loops_end(inside: Path) -> None:
     (inside / "m" / "self.yaml").symlink_to(inside / "m" / "self.yaml")
     with pytest.raises(InputError, match=r"m/self\.yaml: cannot be read"):
         read_sources(["m"])
+
+
+def test_a_pipe_without_a_writer_ends_and_one_with_a_writer_is_read_to_its_end(inside: Path) -> None:
+    os.mkfifo(inside / "nobody.yaml")
+    with pytest.raises(InputError, match=r"nobody\.yaml: holds no Kubernetes object"):
+        read_sources(["nobody.yaml"])
+    reader, writer = os.pipe()
+    later = threading.Timer(0.05, lambda: (os.write(writer, service("a").encode()), os.close(writer)))
+    later.start()
+    assert len(read_sources([f"/dev/fd/{reader}"])[0]) == 1
+    later.join()
+    os.close(reader)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

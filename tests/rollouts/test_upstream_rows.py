@@ -295,6 +295,7 @@ def test_an_aborted_weight_follows_the_stable_pods(
         [replicaset("canary", 1, 1), replicaset("stable", 4, 4)],
         [{"hash": "canary", "replicas": 1, "available": 1}, {"hash": "stable", "replicas": 4, "available": 4}],
         {"canary": {"replicas": 1, "available": 1}, "stable": {"replicas": 4, "available": 4}},
+        {"canary": (1, 1), "stable": (4, 4)},
         {"new": replicaset("canary", 1, 1), "stable": replicaset("stable", 4, 4), "others": []},
     ],
 )
@@ -310,3 +311,9 @@ def test_an_unknown_current_hash_is_the_templates() -> None:
     sets = [replicaset("f9558664b", 1, 1), replicaset("stable", 4, 4), replicaset("zzz", 1, 1)]
     ro = rollout(steps=[{"setWeight": 25}], replicas=4)
     assert api.services_at(ro, {"stableRS": "stable"}, sets)["helloworld-canary"] == "f9558664b"
+
+
+def test_weights_may_be_plain_numbers() -> None:
+    ro = rollout(steps=[{"setWeight": 75}], replicas=4, dynamicStableScale=True)
+    weights = {"canary": 25, "stable": 75}
+    assert api.desired_counts(ro, UPDATING, weights=weights) == api.desired_counts(ro, weighed(25)) == (3, 3)

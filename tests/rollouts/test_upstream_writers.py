@@ -323,3 +323,36 @@ def test_the_label_of_a_route_in_progress(config: Doc, labels: dict[str, str]) -
 def test_a_plugin_without_routes_is_its_error() -> None:
     with pytest.raises(RolloutError, match="No routes configured"):
         api.write_httproute([route("HTTPRoute")], plugin(), 30)
+
+
+@pytest.mark.parametrize(
+    ("available", "spec", "services", "aborted", "waits_for"),
+    [
+        # (stable, canary, another) available of one
+        ((1, 0, 0), 1, "", False, "rs-canary"),
+        ((1, 1, 0), 1, "", False, None),
+        ((0, 1, 1), 1, "", False, "rs-stable"),
+        ((1, 0, 0), 1, "stable", False, None),
+        ((1, 0, 0), 0, "", False, None),
+        ((1, 0, 0), 1, "", True, None),
+        ((0, 0, 0), 1, "", True, "rs-stable"),
+    ],
+)
+def test_the_switch_waits_for_pods_that_get_traffic(
+    available: tuple[int, int, int], spec: int, services: str, *, aborted: bool, waits_for: str | None
+) -> None:
+    ro = {**istio({"name": "v"}, stable=services, destinationRule=RULE), "status": {"abort": aborted}}
+    given = [destination_rule({"name": "stable"}, {"name": "canary"})]
+    sizes = zip(("stable", "canary", "other"), (1, spec, 1), available, strict=True)
+    sets = [
+        {"metadata": {"name": f"rs-{name}"}, "hash": name, "replicas": size, "available": ready}
+        for name, size, ready in sizes
+    ]
+    if waits_for is None:
+        written = api.write_destinationrule(given, ro, "canary", "stable", sets=sets)[0]
+        assert [part["labels"][HASH] for part in written["spec"]["subsets"]] == ["stable", "canary"]
+        return
+    with pytest.raises(RolloutError, match="delaying destination rule switch") as caught:
+        api.write_destinationrule(given, ro, "canary", "stable", sets=sets)
+    assert waits_for in caught.value.message
+    assert api.write_destinationrule(given, ro, "canary", "stable", sets=sets, version="1.8.4") == given

@@ -60,6 +60,41 @@ def test_every_micro_step_of_the_guides_rollout(scenario: MakeSession, row: tupl
     assert tuple(ref["weight"] for ref in refs) == weights
 
 
+SUBSET_STEPS = [
+    # at, step, SetWeight, ActualWeight, phase, subset stable, subset canary, route stable/canary
+    ("60s#1", "3/3", "100", "100", "Progressing", F, F, (100, 0)),
+    ("60s#2", "0/3", "0", "0", "Progressing", F, F, (100, 0)),
+    ("60s#3", "0/3", "0", "0", "Paused", F, N, (100, 0)),
+    ("120s#1", "0/3", "0", "0", "Progressing", F, N, (100, 0)),
+    ("120s#2", "1/3", "50", "0", "Progressing", F, N, (100, 0)),
+    ("120s#3", "1/3", "50", "0", "Progressing", F, N, (100, 0)),
+    ("120s#4", "1/3", "50", "0", "Progressing", F, N, (100, 0)),
+    ("130s#1", "2/3", "50", "50", "Progressing", F, N, (50, 50)),
+    ("130s#2", "2/3", "50", "50", "Paused", F, N, (50, 50)),
+    ("240s#2", "3/3", "100", "100", "Progressing", F, N, (50, 50)),
+    ("240s#3", "3/3", "100", "100", "Healthy", F, N, (0, 100)),
+    ("240s#4", "3/3", "100", "100", "Healthy", N, N, (100, 0)),
+    ("270s#1", "3/3", "100", "100", "Healthy", N, N, (100, 0)),
+]
+"""The same with subsets; 120s#4 is the sync that fails because the canary's pod is not there yet."""
+
+
+@pytest.mark.parametrize("row", SUBSET_STEPS, ids=lambda row: row[0])
+def test_every_micro_step_with_subsets(scenario: MakeSession, row: tuple[Any, ...]) -> None:
+    at, step, set_weight, actual, phase, stable, canary, weights = row
+    situation = upgraded(scenario("guide-virtualservice")).situation(at)
+    state = situation.deployed.states[R]
+    seen = shown(state)
+    assert (seen.step, seen.set_weight, seen.actual_weight, seen.phase) == (step, set_weight, actual, phase)
+    assert (state.error is not None) is (at == "120s#4")
+    objects = situation.mesh.clusters["cluster1"]
+    rule, service = objects.of("DestinationRule")[0], objects.of("VirtualService")[0]
+    hashes = {part["name"]: part["labels"].get("rollouts-pod-template-hash") for part in rule.get("spec", "subsets")}
+    assert (hashes["stable"], hashes["canary"]) == (stable, canary)
+    route = {part["destination"]["subset"]: part["weight"] for part in service.get("spec", "http", 0, "route")}
+    assert (route["stable"], route["canary"]) == weights
+
+
 def test_a_sync_that_is_not_there_is_refused_with_those_that_are(scenario: MakeSession) -> None:
     with pytest.raises(UsageError, match=r"60s has \d syncs"):
         upgraded(scenario("guide-gateway-api")).situation("60s#9")
