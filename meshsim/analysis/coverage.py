@@ -7,6 +7,7 @@ from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.controlplane.policies import is_for_ztunnel, unread
 from meshsim.manifests.fields import relevant_fields
+from meshsim.manifests.kinds import KINDS, Bearing
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE
 from meshsim.mesh.pods import capture
@@ -18,11 +19,13 @@ from meshsim.model.trace import Delivered, Path, Trace
 _CLASSIFIED = frozenset(
     {"Service", "Gateway", "Gateway.networking.istio.io", "HTTPRoute", "VirtualService", "DestinationRule", "Rollout"}
 )
+_PLACES = frozenset({"Node"})
+"""Kinds whose absence the scenario can stand in for (`region`, `zone`); a finding says that they are missing."""
 
 
 def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace: Trace) -> tuple[str, ...]:
     """Sentences on fields and objects on the path that matter and are not modelled."""
-    found: dict[str, None] = {}
+    found: dict[str, None] = dict.fromkeys(unread(situation))
     paths = tuple(trace.paths())
     for manifest, cluster in _on_path(situation, rollout, paths):
         for field, where in relevant_fields(manifest):
@@ -30,6 +33,15 @@ def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace:
     for sentence in _objects(situation, paths):
         found[sentence] = None
     return tuple(found)
+
+
+def unread(situation: Situation) -> Iterator[str]:
+    """Sentences on kinds that decide where requests go and that nobody could read: any call may depend on them."""
+    for name, cluster in situation.mesh.clusters.items():
+        for kind, why in cluster.unread.items():
+            known = KINDS.get(kind)
+            if known is not None and known.bearing is Bearing.MODELLED and kind not in _PLACES:
+                yield f"{kind} objects of {name} were not read: {why}"
 
 
 def _on_path(situation: Situation, rollout: Managed | None, paths: tuple[Path, ...]) -> Iterator[tuple[Manifest, str]]:

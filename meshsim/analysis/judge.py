@@ -10,7 +10,7 @@ from meshsim.analysis import advice
 from meshsim.analysis.assumptions import assumption, of_paths
 from meshsim.analysis.calls import Call
 from meshsim.analysis.causes import causes
-from meshsim.analysis.coverage import unmodelled
+from meshsim.analysis.coverage import unmodelled, unread
 from meshsim.analysis.governance import governing
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.dataplane.resolve import resolve
@@ -41,7 +41,7 @@ def _row(situation: Situation, call: Call, rollout: Managed | None, trace: Trace
         return _open_row(situation, call, rollout, trace, opens)
     row = _decided(situation, call, rollout, trace)
     limits = unmodelled(situation, call, rollout, trace)
-    if limits and row.verdict is not Verdict.UNGOVERNED:
+    if limits and (row.verdict is not Verdict.UNGOVERNED or any(unread(situation))):
         return _undetermined(call, rollout, trace, ("MS901",), limits, ())
     return row
 

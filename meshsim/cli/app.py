@@ -26,6 +26,7 @@ VERBS: Final[dict[str, str]] = {
     "diff": "the verdicts that change between two scenarios or git revisions, and the line that changed them",
     "test": "every expectation of your scenarios as a test, with pytest",
     "tables": "what the proxies of a cluster should hold, as istioctl would show it",
+    "snapshot": "clusters read with your kubectl into a directory that `meshsim run` takes",
     "rules": "the reason codes, and a page on each",
     "schema": "the JSON Schema of a scenario file",
     "init": "a scenario to start from, or one drawn up from your manifests",

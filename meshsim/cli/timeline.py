@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
             micro=options.output in {"json", "yaml"},
             progress=progress,
         )
+        if not found.lanes and (options.frm or options.to):
+            raise _nobody(session, options)
         if options.safe_delay is not None:
             found = _with_delay(session, found, options.safe_delay, until)
     if at is not None and options.output == "table":
@@ -102,6 +104,14 @@ def _print(found: "Timeline", options: argparse.Namespace, heading: Any) -> None
         from meshsim.report.timelinetext import markdown, table
 
         emit(markdown(found) if form == "markdown" else table(found, heading, paper(options)))
+
+
+def _nobody(session: "Session", options: argparse.Namespace) -> UsageError:
+    """No call is the one that --from and --to ask for."""
+    asked = " ".join(f"{name} {value}" for name, value in (("--from", options.frm), ("--to", options.to)) if value)
+    calls = {f"{call.caller.name} → {call.address}" for call in session.calls_in(session.situation(0.0))}
+    listed = sorted(calls)[:8] + (["…"] if len(calls) > 8 else [])
+    return UsageError(f"{asked}: there is no such call", hint=f"calls are {', '.join(listed) or 'none'}")
 
 
 def _seconds(text: str | None) -> float | None:

@@ -52,6 +52,7 @@ def _cluster(scenario: Scenario, spec: ClusterSpec) -> Cluster:
         argo=_argo(scenario, spec),
         istiod=env,
         objects=objects,
+        unread=spec.unread,
     )
 
 

@@ -44,6 +44,8 @@ class Cluster:
     argo: tuple[str, str] = ("1.9", "0.15")
     istiod: Mapping[str, Setting] = field(default_factory=dict)
     objects: Mapping[ObjectKey, Manifest]
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Kinds that may have objects which nobody could read, and why."""
 
     @cached_property
     def _by_kind(self) -> Mapping[str, tuple[Manifest, ...]]:

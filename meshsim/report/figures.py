@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STABLE, CANARY, OTHER, ERROR, OPEN = "#d5dee6", "#1f7a8c", "#e6b35a", "#c8102e", "#f0f0f0"
+UNGOVERNED: Final = "#dedad2"
 """Stable is pale, the canary is what one looks for, errors are red and hatched: also without colour."""
 INK, FAINT = "#26323c", "#7b8894"
 PHASES: Final = {"Healthy": "#cfe8d5", "Paused": "#fbe7b6", "Progressing": "#cfe2f5", "Degraded": "#f3c4c4"}
@@ -174,7 +175,8 @@ def _share(span: Span, stop: float, panel: "Axes", ruler: Ruler, rows: Rows) -> 
         panel.text(middle, 50, "undetermined", ha="center", va="center", fontsize=_TINY, color=INK, clip_on=True)
         return
     base = 0.0
-    for name, colour in (("canary", CANARY), ("other", OTHER), ("stable", STABLE), ("error", ERROR)):
+    other = OTHER if span.row.desired is not None else UNGOVERNED
+    for name, colour in (("canary", CANARY), ("other", other), ("stable", STABLE), ("error", ERROR)):
         share = 100 * float(getattr(effective, name))
         if share:
             hatch = "xxx" if name == "error" else "///" if span.stale else None

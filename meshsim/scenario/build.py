@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, final
 
 from pydantic_core import ValidationError
 
-from meshsim.manifests.inventory import Inventory
+from meshsim.manifests.inventory import Inventory, Skipped
 from meshsim.manifests.located import Located
 from meshsim.manifests.manifest import Manifest
 from meshsim.manifests.overlay import Path
@@ -105,7 +106,9 @@ class _Builder:
         ]
         manifests: tuple[Manifest, ...] = ()
         try:
-            manifests, self.inventory[name] = self.read(wanted)
+            manifests, inventory = self.read(wanted)
+            unread = tuple(Skipped(path=kind, why=why) for kind, why in cluster.get("unread", {}).items())
+            self.inventory[name] = replace(inventory, skipped=(*inventory.skipped, *unread))
         except InputError as error:
             self.errors.append(error)
         return ClusterSpec(
@@ -121,6 +124,7 @@ class _Builder:
             istiod_env=cluster.get("istiod", {}).get("env", {}),
             ztunnel_env=cluster.get("ztunnel", {}).get("env", {}),
             dumps=self._dumps(cluster.get("dumps", {}), (*at, "dumps")),
+            unread=cluster.get("unread", {}),
             evidence={"": self.document.key_place(at), **dict(self._places(at))},
         )
 

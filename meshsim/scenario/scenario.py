@@ -74,6 +74,8 @@ class ClusterSpec:
     istiod_env: Mapping[str, str] = field(default_factory=dict)
     ztunnel_env: Mapping[str, str] = field(default_factory=dict)
     dumps: Dumps = Dumps()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Kinds whose objects nobody could read, and why."""
     evidence: Mapping[str, Source] = field(default_factory=dict)
 
 

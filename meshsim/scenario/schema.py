@@ -153,6 +153,7 @@ CLUSTER: Final[Fields] = {
     "manifests": _opt(_MANIFESTS, "files, directories, globs, `-` for standard input, or inline objects"),
     "istiod": _opt(_ENV, "istiod's env"),
     "ztunnel": _opt(_ENV, "ztunnel's env"),
+    "unread": _opt(_map(_TEXT), "kinds that nobody could read, and why: {HTTPRoute: forbidden}"),
     "dumps": _opt(
         _map(_ANY, _one_of(("ztunnel", "envoy"))), "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE}"
     ),

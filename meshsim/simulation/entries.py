@@ -8,7 +8,7 @@ from typing import Any, Final
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh import edits
 from meshsim.mesh.mesh import Mesh
-from meshsim.model.errors import InputError
+from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Written
 from meshsim.model.names import ObjectKey
 from meshsim.rollouts import State, commands
@@ -90,7 +90,15 @@ def unreachable(mesh: Mesh, entry: Entry) -> str:
 
 
 def command(state: State, entry: Entry) -> State:
-    """A Rollout after a user's command."""
+    """A Rollout after a user's command. Raises InputError, with the entry's line, where it cannot be given."""
+    try:
+        return _command(state, entry)
+    except UsageError as error:
+        msg = f"{entry.verb}: {error.message}"
+        raise InputError(msg, where=entry.source, hint=error.hint) from error
+
+
+def _command(state: State, entry: Entry) -> State:
     verb, args = entry.verb, entry.args
     if verb in _SIMPLE:
         return _SIMPLE[verb](state)

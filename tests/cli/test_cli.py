@@ -364,6 +364,17 @@ def test_explain_prints_path_repair_and_proof(capsys: pytest.CaptureFixture[str]
     assert found["repair"]["after"]["verdict"] == "applied"
 
 
+def test_a_command_that_cannot_be_given_names_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = tmp_path / "s"
+    shutil.copytree(SCENARIOS / "guide-gateway-api", here)
+    file = here / "scenario.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("container: helloworld", "container: sidecar"))
+    line = next(n for n, row in enumerate(text.splitlines(), 1) if "do: set-image" in row)
+    assert app.main(["run", str(here)]) == 3
+    assert f'scenario.yaml:{line}: set-image: unable to find container named "sidecar"' in capsys.readouterr().err
+
+
 def test_explain_scales_an_empty_waypoint_up(capsys: pytest.CaptureFixture[str]) -> None:
     call = ["cluster2/ads/bidder", "bids.ads.mesh.internal:8080"]
     assert app.main(["explain", str(SCENARIOS / "waypoint-scaled-to-zero"), *call, "-o", "json"]) == 0

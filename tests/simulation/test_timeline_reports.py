@@ -81,5 +81,12 @@ def test_probes_are_refused_with_what_to_write(capsys: pytest.CaptureFixture[str
     assert "write 60s" in capsys.readouterr().err
 
 
+def test_a_client_that_calls_nobody_is_refused_with_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", GUIDE, "--from", "nobody"]) == 2
+    told = capsys.readouterr().err
+    assert "--from nobody: there is no such call" in told
+    assert "cluster2/default/curl → helloworld.default.mesh.internal:5000" in told
+
+
 def test_micro_steps_are_read_as_people_write_them() -> None:
     assert micro("60s#3") == (60.0, 3)
