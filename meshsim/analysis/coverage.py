@@ -5,7 +5,7 @@ from typing import final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Managed, Situation
-from meshsim.controlplane.policies import is_for_ztunnel, unread
+from meshsim.controlplane.policies import is_for_ztunnel, unevaluated
 from meshsim.manifests.fields import relevant_fields
 from meshsim.manifests.kinds import KINDS, Bearing
 from meshsim.manifests.manifest import Manifest
@@ -137,6 +137,6 @@ def _policy(manifest: Manifest, place: _Place) -> str:
     if not selector.items() <= dict(place.labels).items():
         return ""
     if place.kind == "ambient":
-        what = unread(manifest)
+        what = unevaluated(manifest)
         return f"has {what}" if what else ""
     return "acts on this path" if place.kind in {"gateway", "sidecar"} else ""

@@ -62,7 +62,7 @@ def is_for_ztunnel(manifest: Manifest) -> bool:
     return not manifest.get("spec", "targetRefs") and not manifest.get("spec", "targetRef")
 
 
-def unread(manifest: Manifest) -> str:
+def unevaluated(manifest: Manifest) -> str:
     """What of a ztunnel policy is not modelled: "" where all of it is."""
     if manifest.get("spec", "action", default="ALLOW") == "CUSTOM":
         return "action CUSTOM"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from meshsim.controlplane.policies import is_for_ztunnel, policies, unread
+from meshsim.controlplane.policies import is_for_ztunnel, policies, unevaluated
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster, Setting
 from meshsim.model.evidence import Assumed
@@ -91,11 +91,11 @@ def test_others_policies_are_not_ztunnels(spec: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_not_modelled_is_said(spec: dict[str, Any], said: str) -> None:
-    assert unread(manifest(spec)) == said
+    assert unevaluated(manifest(spec)) == said
 
 
 @pytest.mark.parametrize("rubbish", [7, "x", [7], [{"from": 7}], [{"from": [7], "to": [7]}], {"from": []}])
 def test_rubbish_is_no_crash(rubbish: Any) -> None:
     compiled({"rules": rubbish})
     assert is_for_ztunnel(manifest({"rules": rubbish}))
-    unread(manifest({"rules": rubbish}))
+    unevaluated(manifest({"rules": rubbish}))
