@@ -6,6 +6,7 @@
 ['bypassed', 'applied']
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,4 +30,8 @@ def load(
     """
     from meshsim.session import load as load_session
 
+    if "IPython" in sys.modules:
+        from meshsim.report.jupyter import register
+
+        register()
     return load_session(source, dialect=dialect, dataplane=dataplane)

@@ -23,6 +23,8 @@ from meshsim.simulation.propagation import has_lags
 from meshsim.simulation.timeline import micro, record
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from meshsim.analysis.compare import Difference
     from meshsim.analysis.sampling import Sample
     from meshsim.model.timeline import Timeline
@@ -269,12 +271,22 @@ class Session:
 
     def verdicts(self, at: At | None = None) -> tuple[Row, ...]:
         """The rows of a moment; without `at`, of the first moment that `meshsim run` shows."""
+        from meshsim.report.jupyter import Verdicts
+
         moment = self.moments(at)[0][0]
-        return tuple(row for _, rows in self.rows(moment) for row in rows)
+        return Verdicts(row for _, rows in self.rows(moment) for row in rows)
 
     def matrix(self) -> dict[At, tuple[Row, ...]]:
-        """Moment → rows: every probe where there is no timeline."""
-        return {moment.at: moment.rows for moment in self.answer().moments}
+        """Moment → rows: every probe where there is no timeline. A notebook shows it as step × client."""
+        from meshsim.report.jupyter import Matrix
+
+        return Matrix((moment.at, moment.rows) for moment in self.answer().moments)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the answer."""
+        from meshsim.report.jupyter import answer
+
+        return answer(self.answer())
 
     def trace(self, frm: str, to: str, at: At | None = None) -> Trace:
         """The tree of one call."""
@@ -292,6 +304,18 @@ class Session:
         from meshsim.analysis.sampling import sample
 
         return sample(self, requests=requests, seed=seed, at=at, frm=frm)
+
+    def graph(self, *, at: At | None = None, mode: str = "auto", frm: str | None = None) -> "nx.MultiDiGraph":
+        """The paths of every call at a moment (without `at`, the first that `meshsim run` shows) as a networkx graph;
+        `frm` picks callers whose name contains it. `meshsim.report.graph.topology` has its attributes."""
+        from meshsim.report.graph import topology
+
+        moment, weight = self.moments(at, mode)[0]
+        rows = tuple(row for _, rows in self.rows(moment, mode) for row in rows if frm is None or frm in row.frm)
+        if frm is not None and not rows:
+            msg = f"no caller's name contains {frm!r}"
+            raise UsageError(msg, hint="`meshsim run` lists the callers")
+        return topology(Moment(at=self._stated(moment, mode), weight=weight, rows=rows))
 
     def fork(self, **edits: Any) -> "Session":
         """The same scenario with edits, for what-if questions; `compare` tells the difference.

@@ -8,7 +8,7 @@ from meshsim.analysis.situation import Situation
 from meshsim.controlplane.binding import is_waypoint
 from meshsim.dataplane.walk import Target
 from meshsim.manifests.manifest import Manifest
-from meshsim.mesh.edits import with_env, with_labels
+from meshsim.mesh.edits import patched, with_env, with_labels
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Fact
@@ -70,10 +70,10 @@ def _all(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Can
             yield from _env(mesh, fact, key)
         elif fact.name.startswith("spec.ports") and fact.name.endswith((".name", ".appProtocol")):
             yield from _protocol(mesh, fact)
+        elif fact.name == "spec.replicas" and fact.value == 0:
+            yield _scaled(mesh, fact)
     yield from _hosts(situation, mesh, call, row)
     yield from _deploy_waypoint(situation, mesh, row)
-    if "MS206" in row.reasons:
-        yield from _scaled_up(mesh)
 
 
 def _facts(row: Row) -> tuple[Fact, ...]:
@@ -88,6 +88,17 @@ def _facts(row: Row) -> tuple[Fact, ...]:
 def _label(mesh: Mesh, fact: Fact, key: str) -> Iterator[Candidate]:
     for value in _values(mesh, fact, key):
         yield from _labelled(mesh, fact.subject, key, value, fact.evidence)
+
+
+def _scaled(mesh: Mesh, fact: Fact) -> Candidate:
+    """A component that somebody scaled to zero gets a pod."""
+    cluster, kind, namespace, name = fact.subject.split("/")
+    return Candidate(
+        sentence=f"scale {kind} {namespace}/{name} in {cluster} to 1",
+        where=fact.evidence,
+        command=f"kubectl --context {cluster} -n {namespace} scale {kind.lower()} {name} --replicas 1",
+        mesh=patched(mesh, fact.subject, {"spec": {"replicas": 1}}, EDIT),
+    )
 
 
 def _values(mesh: Mesh, fact: Fact, key: str) -> list[str | None]:
@@ -200,24 +211,6 @@ def _enrolled_again(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
         command=f"kubectl --context {cluster} -n {namespace} patch {kind.lower()} {name} --type json -p '{patch}'",
         mesh=mesh.fork(mesh.clusters[cluster].with_objects([manifest.edited({path: None}, EDIT)])),
     )
-
-
-def _scaled_up(mesh: Mesh) -> Iterator[Candidate]:
-    """A waypoint's Deployment that was scaled to zero, with one replica; it bears its Gateway's name
-    (istio pilot/pkg/config/kube/gateway/deploymentcontroller.go)."""
-    for cluster, here in mesh.clusters.items():
-        for gateway in here.of("Gateway"):
-            deployment = here.get("Deployment", gateway.namespace, gateway.name) if is_waypoint(gateway) else None
-            if deployment is None or deployment.get("spec", "replicas") != 0:
-                continue
-            yield Candidate(
-                sentence=f"scale the waypoint {gateway.namespace}/{gateway.name} in {cluster} to 1 replica",
-                where=deployment.evidence("spec", "replicas"),
-                command=(
-                    f"kubectl --context {cluster} -n {gateway.namespace} scale deployment {gateway.name} --replicas=1"
-                ),
-                mesh=mesh.fork(here.with_objects([deployment.edited({("spec", "replicas"): 1}, EDIT)])),
-            )
 
 
 def _hosts(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:

@@ -1,13 +1,18 @@
 """What the input holds that matters to a call and is not modelled: then the answer is undetermined and says so."""
 
 from collections.abc import Iterator
+from typing import final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Managed, Situation
+from meshsim.controlplane.policies import is_for_ztunnel, unevaluated
 from meshsim.manifests.fields import relevant_fields
 from meshsim.manifests.kinds import KINDS, Bearing
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE
+from meshsim.mesh.pods import capture
+from meshsim.model.facts import Facts
+from meshsim.model.frozen import record
 from meshsim.model.names import subject
 from meshsim.model.trace import Delivered, Path, Trace
 
@@ -16,7 +21,6 @@ _CLASSIFIED = frozenset(
 )
 _PLACES = frozenset({"Node"})
 """Kinds whose absence the scenario can stand in for (`region`, `zone`); a finding says that they are missing."""
-_POLICIES = ("AuthorizationPolicy", "EnvoyFilter", "WasmPlugin")
 
 
 def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace: Trace) -> tuple[str, ...]:
@@ -61,31 +65,78 @@ def _on_path(situation: Situation, rollout: Managed | None, paths: tuple[Path, .
 
 
 def _objects(situation: Situation, paths: tuple[Path, ...]) -> Iterator[str]:
-    """Policies and extensions that act on a proxy or pod of the path."""
-    places: dict[tuple[str, str], None] = {}
-    unmeshed: dict[tuple[str, str], None] = {}
+    """Policies and extensions that act on a proxy or pod of the path, and are not modelled."""
+    for place in _places(situation, paths):
+        here = situation.mesh.clusters[place.cluster]
+        for manifest in here.of("AuthorizationPolicy", "EnvoyFilter", "WasmPlugin"):
+            if manifest.namespace not in {place.namespace, SYSTEM_NAMESPACE}:
+                continue
+            about = _policy(manifest, place) if manifest.kind == "AuthorizationPolicy" else "acts on this path"
+            if about:
+                yield f"{subject(place.cluster, manifest.key)} ({manifest.evidence()}) {about} and is not modelled"
+
+
+@final
+@record
+class _Place:
+    """A proxy or pod on the path. `kind` is waypoint, gateway, sidecar, or the capture of a pod."""
+
+    cluster: str
+    namespace: str
+    kind: str
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def _places(situation: Situation, paths: tuple[Path, ...]) -> Iterator[_Place]:
+    found: dict[_Place, None] = {}
     for path in paths:
         for step in path.steps:
             kind, _, rest = step.hop.partition(":")
             if kind in {"waypoint", "gateway", "sidecar"} and "/" in rest:
-                cluster, namespace = rest.split("/")[:2]
-                places[cluster, namespace] = None
+                cluster, namespace, name = rest.split("/")[:3]
+                labels = _proxy_labels(situation, cluster, namespace, kind, name.rpartition("~")[2])
+                found[_Place(cluster, namespace, kind, name, labels)] = None
         if isinstance(path.outcome, Delivered):
             pod = situation.plane.registry.pod_by_uid.get(path.outcome.workload)
             if pod is not None:
-                places[pod.cluster, pod.namespace] = None
-                if any("unmeshed" in step.tags for step in path.steps):
-                    unmeshed[pod.cluster, pod.namespace] = None
-    for cluster, namespace in places:
-        here = situation.mesh.clusters[cluster]
-        for manifest in here.of(*_POLICIES):
-            if manifest.namespace in {namespace, SYSTEM_NAMESPACE}:
-                yield f"{subject(cluster, manifest.key)} ({manifest.evidence()}) acts on this path and is not modelled"
-    for cluster, namespace in unmeshed:
-        for manifest in situation.mesh.clusters[cluster].of("PeerAuthentication"):
-            mode = manifest.get("spec", "mtls", "mode", default="PERMISSIVE")
-            if manifest.namespace in {namespace, SYSTEM_NAMESPACE} and mode == "STRICT":
-                yield (
-                    f"{subject(cluster, manifest.key)} ({manifest.evidence()}): STRICT mTLS against a client outside "
-                    "the mesh is not modelled"
-                )
+                caught = capture(situation.mesh.clusters[pod.cluster], pod, Facts()) or "unknown"
+                labels = tuple(sorted(pod.labels.items()))
+                found[_Place(pod.cluster, pod.namespace, caught, pod.name, labels)] = None
+    yield from found
+
+
+def _proxy_labels(
+    situation: Situation, cluster: str, namespace: str, kind: str, name: str
+) -> tuple[tuple[str, str], ...]:
+    """A proxy's pods' labels; a Gateway's pods bear its name where the manifests show none (Istio docs, Gateway API,
+    automated deployment)."""
+    own = {"gateway.networking.k8s.io/gateway-name": name} if kind != "sidecar" else {}
+    for (where, workload), pods in situation.plane.registry.workloads(cluster).items():
+        mine = workload == name if kind == "sidecar" else any(own.items() <= pod.labels.items() for pod in pods)
+        if where == namespace and mine and pods:
+            return tuple(sorted({**pods[0].labels, **own}.items()))
+    gateway = situation.mesh.clusters[cluster].get("Gateway", namespace, name)
+    if gateway is not None:
+        own |= {str(k): str(v) for k, v in gateway.get("spec", "infrastructure", "labels", default={}).items()}
+    return tuple(sorted(own.items()))
+
+
+def _policy(manifest: Manifest, place: _Place) -> str:
+    """How an AuthorizationPolicy acts there beyond what is modelled: what a pod's ztunnel enforces is."""
+    if not is_for_ztunnel(manifest):
+        targets = manifest.get("spec", "targetRefs") or [manifest.get("spec", "targetRef")]
+        named = {(t.get("kind"), t.get("name")) for t in targets if isinstance(t, dict)}
+        gateways = {name for kind, name in named if kind == "Gateway"}
+        others = any(kind != "Gateway" for kind, _ in named)
+        acts = place.kind in {"waypoint", "gateway"} and (others or place.name in gateways)
+        return "acts on requests at this path" if acts else ""
+    if place.kind == "waypoint":
+        return ""  # without targetRefs no waypoint reads it
+    selector = manifest.get("spec", "selector", "matchLabels", default={})
+    if not selector.items() <= dict(place.labels).items():
+        return ""
+    if place.kind == "ambient":
+        what = unevaluated(manifest)
+        return f"has {what}" if what else ""
+    return "acts on this path" if place.kind in {"gateway", "sidecar"} else ""

@@ -23,6 +23,9 @@ def governing(situation: Situation, call: Call, trace: Trace) -> tuple[Managed, 
         if isinstance(path.outcome, Delivered)
         and (pod := situation.plane.registry.pod_by_uid.get(path.outcome.workload)) is not None
     }
+    if call.target.ip:  # a pod that refuses the connection is called all the same
+        network = situation.mesh.clusters[cluster].network.value
+        reached.add(situation.plane.pod_at(network, call.target.ip) or "")
     return tuple(
         rollout
         for rollout in situation.rollouts.values()

@@ -21,6 +21,7 @@ VERBS: Final[dict[str, str]] = {
     "explain": "one call hop by hop, the edit that repairs it, and how to prove it live",
     "timeline": "intervals over time: what the rollout wants, what each client gets, why",
     "sample": "the counts that a curl loop would print, and how many requests a real check needs",
+    "graph": "the topology and the paths, as a picture or for Mermaid and Graphviz",
     "live": "the scenario on real Envoy processes, compared with the model",
     "diff": "the verdicts that change between two scenarios or git revisions, and the line that changed them",
     "test": "every expectation of your scenarios as a test, with pytest",

@@ -14,6 +14,7 @@ from meshsim.controlplane.gateways import gateway_chain
 from meshsim.controlplane.hosts import Place
 from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, target_port
 from meshsim.controlplane.peering import Peering
+from meshsim.controlplane.policies import peer_authentications, policies
 from meshsim.controlplane.registry import Registry
 from meshsim.controlplane.splithorizon import SplitHorizon
 from meshsim.controlplane.towaypoints import ToWaypoints
@@ -105,6 +106,7 @@ class ControlPlane:
             ready=pod.ready,
             mesh_dns=caught != "sidecar" or dns_capture(pod),
             labels=pod.labels,
+            namespace=pod.namespace,
         )
 
     @property
@@ -269,6 +271,7 @@ class ControlPlane:
             chains=Lazy(addresses, make),
             clusters=clusters.made,
             missing_cluster_status=clusters.missing,
+            principal=self._principal(ident),
         )
 
     def _dumped(self, here: Cluster) -> ClusterView:
@@ -278,6 +281,20 @@ class ControlPlane:
         self._entries.update(held.aliases)
         self._addresses.update(held.addresses)
         return dumped_view(view, held, self.known(here.name))
+
+    def _principal(self, ident: str) -> str:
+        """Who an Envoy is: its pods' service account; a Gateway's own is named after it, with its class unless it is a
+        waypoint (istio pilot/pkg/config/kube/gateway/deploymentcontroller.go getDefaultName)."""
+        kind, _, rest = ident.partition(":")
+        cluster, namespace, name = rest.split("/")[:3]
+        workloads = self.registry.workloads(cluster)
+        account = name
+        if kind == "gateway":
+            manifest = self._gateway_manifest(ident)[1]
+            account = f"{name}-{manifest.get('spec', 'gatewayClassName', default='istio')}" if manifest else name
+        pods = workloads.get((namespace, name)) or workloads.get((namespace, account)) or ()
+        described = next((pod.service_account for pod in pods if pod.service_account != "default"), "")
+        return f"cluster.local/ns/{namespace}/sa/{described or ('default' if kind == 'sidecar' else account)}"
 
     def _view(self, here: Cluster) -> ClusterView:
         known = self.known(here.name)
@@ -327,6 +344,8 @@ class ControlPlane:
                 for h, s in known.items()
                 if any(m.gateway and not m.always_ready for m in s.members)
             },
+            policies=tuple(policies(here)),
+            stricts=tuple(peer_authentications(here)),
             no_vip=frozenset(h for h, s in known.items() if not s.vip and not _is_headless(s)),
         )
 

@@ -13,6 +13,7 @@ from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
 from meshsim.mesh.pods import Pod
 from meshsim.model.facts import Fact, Facts
+from meshsim.model.names import subject
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service
 from meshsim.tables.workload import (
     HBONE_PORT,
@@ -112,7 +113,7 @@ def waypoint_of(
     owns it (Solo docs, Argo Rollouts guide: flat network considerations).
     """
     if service.binding.named is not None:
-        return service.binding.named, service.binding.facts
+        return service.binding.named, (*service.binding.facts, *_empty(here, service.binding.gateway))
     owner = flat_owner(registry, here, service)
     if owner is None:
         return None, service.binding.facts
@@ -120,6 +121,17 @@ def waypoint_of(
     assert binding.gateway is not None
     host = NamespacedHostname(binding.gateway.namespace, f"{binding.gateway.name}.{cluster.name}.autogen")
     return GatewayAddress(host, HBONE_PORT), (*service.binding.facts, *binding.facts)
+
+
+def _empty(here: Cluster, gateway: Manifest | None) -> Iterator[Fact]:
+    """What scales a waypoint without any pod to zero, where the manifests show it."""
+    if gateway is None:
+        return
+    for name in (gateway.name, f"{gateway.name}-{gateway.get('spec', 'gatewayClassName', default='')}"):
+        deployment = here.get("Deployment", gateway.namespace, name)
+        if deployment is not None and deployment.get("spec", "replicas", default=1) == 0:
+            where = deployment.evidence("spec", "replicas")
+            yield Fact(subject(here.name, deployment.key), "spec.replicas", 0, where)
 
 
 def flat_owner(registry: Registry, here: Cluster, service: KnownService) -> tuple[Cluster, Binding] | None:

@@ -50,6 +50,7 @@ def through(walk: Walk, ident: str, locality: Locality, address: str, share: Fra
         if ident.startswith("gateway:"):
             return failed(ident, share, REFUSED, code="refused", message=f"no listener for {address}")
         return failed(ident, share, NO_CHAIN, code="reset", flag="NR", message=f"{ident} does not know {address}")
+    walk = replace(walk, peer=proxy.principal)
     route, question = _route(walk, chain)
     if question:
         return undecided(ident, share, UNMODELLED, code="MS902", question=question, facts=chain.facts)
@@ -202,4 +203,13 @@ def _host(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fractio
         pod = walk.views.pod(host.workload)
         ident = pod.proxy if pod is not None else ""
         return through(walk, ident, host.locality, host.authority, share)
-    return deliver(walk, host.workload, host.address, share, tunnelled=host.via is Via.HBONE)
+    steps = deliver(walk, host.workload, host.address, share, tunnelled=host.via is Via.HBONE)
+    return tuple(replace(step, outcome=_after_denial(chain, step.outcome)) for step in steps)
+
+
+def _after_denial(chain: Chain, outcome: Outcome | None) -> Outcome | None:
+    """A pod that refuses the tunnel is an upstream failure: 503 to an HTTP client (seen at an ingress with a policy
+    that allows the waypoint only, public Solo migration workshops), a closed connection to others."""
+    if not isinstance(outcome, Failed) or outcome.code != "denied":
+        return outcome
+    return replace(outcome, code="503" if _answers(chain) else "reset")

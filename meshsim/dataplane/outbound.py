@@ -44,6 +44,7 @@ def outbound(
     )
     if view.ztunnel.network != view.network:
         source = replace(source, network=view.ztunnel.network)  # what its own ztunnel believes
+    walk = replace(walk, peer=source.identity.removeprefix("spiffe://"))
     groups: dict[tuple[str, str], list[tuple[Fraction, NextHop]]] = {}
     steps: list[Step] = []
     for part, outcome in next_hops(view.ztunnel, source, ip, port):
@@ -253,6 +254,8 @@ def _at_workload_waypoint(
     walk: Walk, view: ClusterView, ident: str, ip: str, port: int, share: Fraction
 ) -> tuple[Step, ...]:
     workload = view.ztunnel.by_address.get(NetworkAddress(view.network, ip))
+    proxy = walk.views.proxy(ident, Locality())
+    walk = replace(walk, peer=proxy.principal if proxy is not None else "")
     if workload is None:
         outcome = Failed(code="503", flag="UH", where=ident, message=f"no workload at {ip}")
         return leaf(ident, share, outcome.message, WORKLOAD_WAYPOINT, outcome)

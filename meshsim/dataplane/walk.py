@@ -5,12 +5,13 @@ from dataclasses import field, replace
 from fractions import Fraction
 from typing import final
 
+from meshsim.dataplane.authorization import Refused, port_of, refusal
 from meshsim.dataplane.match import HttpRequest
 from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule, rule
 from meshsim.model.trace import Delivered, Failed, Open, Outcome, Step
-from meshsim.tables.views import ClusterView, Views
+from meshsim.tables.views import ClusterView, PodRow, Views
 from meshsim.tables.workload import Locality, Workload
 
 MOST_HOPS = 12
@@ -75,6 +76,8 @@ class Walk:
     eastwest: "AtEastwest"
     choices: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
+    peer: str = ""
+    """Who holds the connection's client end: `trust-domain/ns/NAMESPACE/sa/ACCOUNT`, "" without an identity."""
 
     def deeper(self) -> "Walk":
         return replace(self, hops=self.hops + 1)
@@ -148,11 +151,33 @@ def deliver(walk: Walk, uid: str, address: str, share: Fraction, *, tunnelled: b
         cluster, path = uid.partition("/")[0], uid
     else:
         cluster, path = pod.cluster, pod.path
+    refused = _refused(walk, pod, address, tunnelled=tunnelled) if pod is not None else None
+    if refused is not None:
+        hop = f"ztunnel:{cluster}"
+        said = refused.message
+        return failed(hop, share, refused.rule, code="denied", message=said, reason="MS504", facts=refused.facts)
     outcome = Delivered(workload=pod.uid if pod is not None else uid, cluster=cluster, address=address)
     if pod is not None and pod.capture == "ambient":
         way = "by HBONE" if tunnelled else "in plain text"
         return leaf(f"ztunnel:{cluster}", share, f"takes the connection in {way} for {path}", INBOUND, outcome)
     return leaf("pod", share, f"{path} receives the request", POD, outcome)
+
+
+def _refused(walk: Walk, pod: PodRow, address: str, *, tunnelled: bool) -> Refused | None:
+    """Why the pod's ztunnel closes the connection; None where it lets it in, or where there is no ztunnel."""
+    if pod.capture != "ambient":
+        return None
+    view = walk.views.cluster(pod.cluster)
+    if not view.policies and not view.stricts:
+        return None
+    return refusal(
+        view.policies,
+        view.stricts,
+        namespace=pod.namespace,
+        labels=pod.labels,
+        principal=walk.peer if tunnelled else "",
+        port=port_of(address),
+    )
 
 
 def connected(walk: Walk, hop: str, source: str, target: str, share: Fraction) -> tuple[Step, ...] | None:

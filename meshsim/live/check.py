@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Final, final
 
 from meshsim.analysis.calls import Call
+from meshsim.dataplane.authorization import DENIED, NOT_ALLOWED, STRICT
 from meshsim.dataplane.resolve import resolve
 from meshsim.dataplane.walk import Client
 from meshsim.live.agree import Agreement, Category, compare, counted, expected, undecided
@@ -143,6 +144,10 @@ def _phases(lab: Lab, phases: Iterable[Phase], requests: int, walk: Callable[...
             yield _row(lab, phase, moment, call, name, door, trace, requests)
 
 
+POLICIES: Final = frozenset({DENIED, NOT_ALLOWED, STRICT})
+"""Rules of a pod's ztunnel that the lab's pods do not have."""
+
+
 def _row(
     lab: Lab, phase: Phase, moment: Compiled, call: Call, name: str, door: Door, trace: Trace, requests: int
 ) -> Compared:
@@ -150,6 +155,9 @@ def _row(
     question = undecided(trace)
     if door.closed or question:
         return replace(row, why=door.closed or f"the model leaves it open: {question}")
+    policies = sorted({step.decision for path in trace.paths() for step in path.steps if step.rule in POLICIES})
+    if policies:
+        return replace(row, why=f"no policy of a pod takes part: {policies[0]}")
     model = expected(trace, phase.views)
     kept = call.connection == "keep-alive"
     once = kept and pinned(trace)

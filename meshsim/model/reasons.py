@@ -56,6 +56,7 @@ _ALL: Final = (
     Reason("MS501", "link-down", "peering link, east-west gateway or cluster is down"),
     Reason("MS502", "different-roots", "certificates do not share a root"),
     Reason("MS503", "drained", "cluster is drained"),
+    Reason("MS504", "denied", "a policy or STRICT mutual TLS at the pod closes the connection"),
     Reason("MS601", "no-effect", "a setting that has no effect here"),
     Reason("MS901", "unmodelled", "undetermined: a field that matters is not modelled"),
     Reason("MS902", "contested", "undetermined: the sources contradict each other"),

@@ -53,6 +53,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "MS501": ("ready", "status"),
     "MS502": ("root",),
     "MS503": ("annotation:solo.io/draining-weight",),
+    "MS504": ("spec.action", "spec.mtls.mode"),
 }
 """Reason code → beginnings of the names of the facts that it is about."""
 

@@ -175,6 +175,8 @@ class Proxy:
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     missing_cluster_status: Mapping[str, int] = field(default_factory=dict)
     """Clusters that routes name and the proxy does not hold → the status of their share (500 or 503)."""
+    principal: str = ""
+    """Who it is to others: `trust-domain/ns/NAMESPACE/sa/ACCOUNT`."""
 
 
 def plain(value: Any) -> Any:

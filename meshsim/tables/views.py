@@ -7,6 +7,7 @@ from typing import Protocol, final
 from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.tables.envoy import Proxy
+from meshsim.tables.policy import Policy, Strict
 from meshsim.tables.service import Service
 from meshsim.tables.workload import Locality
 from meshsim.tables.ztunnel import ZtunnelTables
@@ -44,6 +45,7 @@ class PodRow:
     mesh_dns: bool = True
     """False where its sidecar's DNS capture is switched off."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
 
 
 @final
@@ -71,6 +73,8 @@ class ClusterView:
     strangers: Mapping[str, str] = field(default_factory=dict)
     """Workloads of a live proxy's tables that the manifests do not explain, by uid → a sentence: whatever meets one
     is undetermined."""
+    policies: tuple[Policy, ...] = ()
+    stricts: tuple[Strict, ...] = ()
 
 
 class Views(Protocol):

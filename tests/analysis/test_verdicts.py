@@ -79,10 +79,10 @@ class TestPrecedence:
 
     def test_what_is_not_modelled_beats_what_fails(self) -> None:
         policy: dict[str, Any] = {
-            "apiVersion": "security.istio.io/v1",
-            "kind": "AuthorizationPolicy",
-            "metadata": {"name": "deny", "namespace": NAMESPACE},
-            "spec": {"action": "DENY", "rules": [{}]},
+            "apiVersion": "networking.istio.io/v1alpha3",
+            "kind": "EnvoyFilter",
+            "metadata": {"name": "own", "namespace": NAMESPACE},
+            "spec": {"configPatches": []},
         }
         row = only(scenario(third_backend(with_rollout(more=(policy,)), "gone", 100), calls=[(CLIENT, LOCAL)]))
         assert row.verdict is Verdict.UNDETERMINED

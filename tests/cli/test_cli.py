@@ -379,7 +379,7 @@ def test_explain_scales_an_empty_waypoint_up(capsys: pytest.CaptureFixture[str])
     call = ["cluster2/ads/bidder", "bids.ads.mesh.internal:8080"]
     assert app.main(["explain", str(SCENARIOS / "waypoint-scaled-to-zero"), *call, "-o", "json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["explanations"]
-    assert found["repair"]["edit"] == "scale the waypoint ads/waypoint in cluster1 to 1 replica"
+    assert found["repair"]["edit"] == "scale Deployment ads/waypoint in cluster1 to 1"
     assert found["repair"]["after"]["verdict"] == "applied"
 
 

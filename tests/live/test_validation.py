@@ -19,6 +19,12 @@ def test_every_rule_has_its_line():
     assert set(RULES) <= listed, "generate it again: meshsim live validation scenarios --write docs/validation.md"
 
 
+def test_every_shipped_scenario_has_its_line():
+    shipped = {file.parent.name for file in (HERE.parents[1] / "scenarios").glob("*/scenario.yaml")}
+    listed = set(re.findall(r"^\| `([a-z0-9-]+)` \| \d+ \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == shipped, "generate it again: meshsim live validation scenarios --write docs/validation.md"
+
+
 def test_no_shipped_scenario_disagrees():
     assert "disagree**" not in PAGE.read_text(encoding="utf-8")
 

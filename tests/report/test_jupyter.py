@@ -1,0 +1,105 @@
+"""What a notebook shows: tables and trees in HTML, with everything from manifests escaped."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+import meshsim
+from meshsim.report import jupyter
+from meshsim.session import Session
+
+CASE = "scenarios/client-local-waypoint"
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    return meshsim.load(CASE)
+
+
+class Balanced(HTMLParser):
+    """Collects tags, and complains about one that does not close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def tags(html: str) -> set[str]:
+    parser = Balanced()
+    parser.feed(html)
+    assert not parser.open
+    return parser.seen
+
+
+def test_a_session_shows_its_answer(session: Session) -> None:
+    html = session._repr_html_()
+    assert tags(html) <= {"div", "b", "span", "table", "tr", "th", "td", "br"}
+    for part in (
+        "cluster2/shop/recommender",
+        "bypassed",
+        "25% → 20%",
+        "MS201 client-local-waypoint",
+        "namespace.yaml:9",
+    ):
+        assert part in html
+
+
+def test_verdicts_are_a_tuple_and_a_table(session: Session) -> None:
+    rows = session.verdicts()
+    assert [row.verdict.value for row in rows] == ["bypassed", "applied"]
+    assert isinstance(rows, tuple)
+    assert "<table" in rows._repr_html_()  # type: ignore[attr-defined]
+
+
+def test_a_matrix_has_a_column_a_step() -> None:
+    found = meshsim.load("scenarios/canary-gateway-api").matrix()
+    assert isinstance(found, dict)
+    assert list(found) == ["step:1", "step:3", "step:5"]
+    html = found._repr_html_()  # type: ignore[attr-defined]
+    tags(html)
+    assert [f"<br>canary {weight}" in html for weight in ("10%", "25%", "50%")] == [True] * 3
+
+
+def test_a_trace_shows_hops_rules_and_evidence(session: Session) -> None:
+    html = jupyter.trace(session.trace("cluster2/shop/recommender", "catalog.shop.mesh.internal:8080"))
+    assert "details" in tags(html)
+    for part in ("ztunnel:cluster2", "eastwest:cluster1", "namespace.yaml:9"):
+        assert part in html
+
+
+def test_a_difference_names_the_line(session: Session) -> None:
+    html = jupyter.difference(session.compare(meshsim.load(f"{CASE}/twin.yaml")))
+    tags(html)
+    assert "cluster2/Namespace/shop changed" in html
+    assert "namespace.yaml:9" in html
+
+
+def test_names_cannot_bring_markup(session: Session) -> None:
+    row = replace(session.verdicts()[0], frm="<script>alert(1)</script>", rollout="<img src=x onerror=y>")
+    html = jupyter.Verdicts((row,))._repr_html_()
+    assert not tags(html) & {"script", "img"}
+
+
+def test_ipython_shows_values_of_the_model() -> None:
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "import meshsim\n"
+        f"session = meshsim.load({CASE!r})\n"
+        "trace = session.trace('cluster2/shop/recommender', 'catalog.shop.mesh.internal:8080')\n"
+        "for value in (trace, session, session.verdicts(), session.verdicts()[0]):\n"
+        "    assert 'text/html' in shell.display_formatter.format(value)[0], type(value)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
