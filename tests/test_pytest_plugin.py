@@ -42,7 +42,7 @@ def run(project: Path, *words: str) -> tuple[int, str]:
 
 def test_one_test_an_expectation(project: Path) -> None:
     code, said = run(project, "meshsim", "test")
-    assert (code, "2 passed" in said) == (0, True)
+    assert (code, "2 passed" in said, "warning" in said) == (0, True, False), said
 
 
 def test_plain_pytest_collects_the_same_beside_other_tests(project: Path) -> None:
@@ -100,7 +100,8 @@ def test_only_undetermined_in_the_way_is_4(project: Path) -> None:
     ("words", "code", "says"),
     [
         (("nowhere",), 3, "nowhere: there is no such file or directory"),
-        (("empty",), 3, "no tests ran"),
+        (("empty",), 3, "empty: no scenario here"),
+        (("mesh", "-k", "nothing"), 3, "none of 2 tests matches"),
         (("--bogus",), 2, "does not know --bogus"),
     ],
 )

@@ -9,6 +9,7 @@ stand in the way."""
 import argparse
 import os
 import shlex
+from collections.abc import Sequence
 from typing import Any, Final
 
 from meshsim.model.errors import InputError
@@ -20,8 +21,9 @@ examples:
   meshsim test scenarios -k ingress     those whose name or path has `ingress`
   meshsim test scenarios --junit report.xml --pytest '-x -n 4'
 """
-_CODES: Final = {0: 0, 1: 1, 2: 3, 3: 70, 4: 2, 5: 3}
+_CODES: Final = {0: 0, 1: 1, 2: 3, 3: 70, 4: 2}
 """pytest's exit codes as ours; 2 is an error while collecting unless it was Ctrl-C."""
+_NOTHING: Final = "no scenario here: tests are scenario.yaml with `apiVersion: meshsim/v1`, and *.meshsim.yaml"
 INTERRUPTED: Final = 130
 
 
@@ -51,11 +53,16 @@ def run(options: argparse.Namespace) -> int:
     count = _Count()
     words = ["-p", "no:meshsim", "-p", "meshsim.pytest_plugin", "-p", "no:cacheprovider", "-o", "python_files="]
     words += ["-o", "addopts=", "-o", "testpaths=", "-o", "filterwarnings=", "--rootdir", os.getcwd(), "--tb=short"]
+    # meshsim is running already, and its plugin asserts nothing that pytest would have to rewrite.
+    words += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
     words += ["-v"] if options.verbose else ["-q"]
     words += ["-k", options.only] if options.only else []
     words += [f"--junitxml={options.junit}"] if options.junit else []
     words += ["--meshsim-fail-on", options.fail_on] if options.fail_on else []
     code = int(pytest.main([*words, *passed, *(paths or ["."])], plugins=[count]))
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        msg = f"none of {count.deselected} tests matches" if count.deselected else _NOTHING
+        raise InputError(msg, where=Source(", ".join(paths) or "."))
     if code == 1 and count.failed and count.failed == count.undetermined:
         return 4
     return INTERRUPTED if code == pytest.ExitCode.INTERRUPTED and not count.errors else _CODES.get(code, 70)
@@ -65,7 +72,10 @@ class _Count:
     """What failed, and how much of it only for not knowing."""
 
     def __init__(self) -> None:
-        self.failed = self.undetermined = self.errors = 0
+        self.failed = self.undetermined = self.errors = self.deselected = 0
+
+    def pytest_deselected(self, items: Sequence[Any]) -> None:
+        self.deselected += len(items)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
