@@ -354,6 +354,24 @@ class Session:
         for name, inventory in self.scenario.inventory.items():
             found.extend(sentences(name, inventory))
         found.extend(
+            f"{name}: the Envoys' dumps are not loaded yet, what {', '.join(entry.dumps.envoy)} holds comes from the "
+            "manifests"
+            for name, entry in self.scenario.clusters.items()
+            if entry.dumps.envoy
+        )
+        found.extend(
+            f"{name}: ztunnel's tables are those of {entry.dumps.ztunnel.path} at every moment: steps, faults and "
+            "edits do not change them"
+            for name, entry in self.scenario.clusters.items()
+            if entry.dumps.ztunnel is not None
+        )
+        found.extend(
+            f"{cluster.name}: {cluster.ztunnel_dump.path} has its pods on network {cluster.ztunnel_dump.network!r}, "
+            f"and {cluster.network.evidence} says {cluster.network.value}"
+            for cluster in self.mesh.clusters.values()
+            if cluster.ztunnel_dump is not None and cluster.ztunnel_dump.network not in {None, cluster.network.value}
+        )
+        found.extend(
             f"{cluster.name}: ztunnel's NETWORK is {cluster.ztunnel_network.value} "
             f"({cluster.ztunnel_network.evidence}), istio-system says {cluster.network.value} "
             f"({cluster.network.evidence}): MS105"

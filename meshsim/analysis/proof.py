@@ -34,10 +34,12 @@ def _ztunnel(situation: Situation, call: Call, cluster: str) -> Iterator[tuple[s
     waypoint = "None"
     if row is not None and row.waypoint is not None:
         waypoint = str(row.waypoint.destination).partition("/")[2].partition(".")[0]
+    known = view.names.get(call.target.host)
+    vip = next(iter(known.ips), "") if known is not None and not known.headless else ""
     members = view.ztunnel.endpoints(row) if row is not None else ()
     yield (
         f"istioctl --context {cluster} ztunnel-config service | grep -w {name}",
-        f"VIP {service.vip or 'none'}, WAYPOINT {waypoint}, ENDPOINTS {len(members)}/{len(service.members)}",
+        f"VIP {vip or 'none'}, WAYPOINT {waypoint}, ENDPOINTS {len(members)}/{len(service.members)}",
     )
 
 

@@ -2,6 +2,7 @@
 
 services, workloads   what istiod tells ztunnel         compare with `istioctl ztunnel-config service|workload`
 routes, endpoints     what the cluster's Envoys hold    compare with `istioctl proxy-config route|endpoint`
+all                   services and workloads as one dump, with -o json or yaml: as `istioctl ztunnel-config all -o json`
 
 -o json has services and workloads in the words of ztunnel's config dump."""
 
@@ -18,13 +19,16 @@ examples:
   meshsim tables --of cluster1 routes --at step:3
   meshsim tables --of cluster1 endpoints --proxy waypoint:cluster1/default/waypoint
   meshsim tables --cluster east=clusters/east --of east workloads -o json
+  meshsim tables --of cluster1 all --at step:2 -o json > cluster1-ztunnel.json
 """
-WHAT: Final = ("services", "workloads", "routes", "endpoints")
+WHAT: Final = ("services", "workloads", "routes", "endpoints", "all")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("words", nargs="+", metavar="[SCENARIO] TABLE", help="services, workloads, routes or endpoints")
+    parser.add_argument(
+        "words", nargs="+", metavar="[SCENARIO] TABLE", help="services, workloads, routes, endpoints or all"
+    )
     parser.add_argument("--of", metavar="CLUSTER", help="whose tables (needed where there are several clusters)")
     parser.add_argument("--proxy", metavar="ID", help="routes and endpoints of one Envoy: waypoint:cluster/ns/name, …")
     add_clusters(parser)
@@ -52,6 +56,9 @@ def _words(options: argparse.Namespace) -> tuple[str | None, str]:
     if what not in WHAT or len(scenario) > 1:
         msg = f"meshsim tables does not know {' '.join(options.words)!r}"
         raise UsageError(msg, hint=f"write meshsim tables [SCENARIO] --cluster C {'|'.join(WHAT)}")
+    if what == "all" and options.output == "table":
+        msg = "all tables at once are a dump, not a table on paper"
+        raise UsageError(msg, hint="add -o json, or name one table")
     named = [text for text in options.cluster if "=" not in text]
     options.cluster = [text for text in options.cluster if "=" in text]
     if named and options.of is None:

@@ -9,6 +9,7 @@ from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
 from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
+from meshsim.controlplane.dumped import adopted, dumped_view
 from meshsim.controlplane.gateways import gateway_chain
 from meshsim.controlplane.hosts import Place
 from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, target_port
@@ -50,7 +51,9 @@ class ControlPlane:
         self._proxies: dict[tuple[str, Locality], Proxy | None] = {}
         self._makers: dict[tuple[str, Locality], Clusters] = {}
         self._entries: dict[str, str] = {}
-        """Generated entries of flat peers' pods → the pods."""
+        """Generated entries of flat peers' pods → the pods; further rows of dumps → the pod that speaks for them."""
+        self._addresses: dict[tuple[str, str], str] = {}
+        """(network, IP) → uid, of dumps."""
 
     def known(self, cluster: str) -> Mapping[str, KnownService]:
         """The services a cluster knows, by host."""
@@ -78,7 +81,8 @@ class ControlPlane:
     def cluster(self, name: str) -> ClusterView:
         """One cluster's tables."""
         if name not in self._views:
-            self._views[name] = self._view(self.mesh.clusters[name])
+            here = self.mesh.clusters[name]
+            self._views[name] = self._dumped(here) if here.ztunnel_dump is not None else self._view(here)
         return self._views[name]
 
     def pod(self, uid: str) -> PodRow | None:
@@ -120,7 +124,7 @@ class ControlPlane:
 
     def pod_at(self, network: str, ip: str) -> str | None:
         """The uid of the pod that answers at an IP of a network: clusters on one network route to each other's pods."""
-        return self.registry.pod_by_address.get((network, ip))
+        return self._addresses.get((network, ip)) or self.registry.pod_by_address.get((network, ip))
 
     def proxy(self, ident: str, locality: Locality) -> Proxy | None:
         """One Envoy's tables; its chains are made as they are asked for."""
@@ -269,6 +273,14 @@ class ControlPlane:
             missing_cluster_status=clusters.missing,
             principal=self._principal(ident),
         )
+
+    def _dumped(self, here: Cluster) -> ClusterView:
+        assert here.ztunnel_dump is not None
+        view = self._view(here)
+        held = adopted(here.ztunnel_dump, self.registry, here, self.known_waypoints(here.name), self._entries)
+        self._entries.update(held.aliases)
+        self._addresses.update(held.addresses)
+        return dumped_view(view, held, self.known(here.name))
 
     def _principal(self, ident: str) -> str:
         """Who an Envoy is: its pods' service account; a Gateway's own is named after it, with its class unless it is a

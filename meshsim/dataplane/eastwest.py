@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from meshsim.dataplane.balance import Candidate, Resolution, load_balance
-from meshsim.dataplane.walk import LOOP, MOST_HOPS, Walk, deliver, failed
+from meshsim.dataplane.walk import LOOP, MOST_HOPS, Walk, deliver, failed, unplaced
 from meshsim.model.rule import Rule, rule
 from meshsim.model.trace import Step
 from meshsim.tables.service import Service
@@ -102,9 +102,11 @@ def at_waypoint(
         return failed(
             hop, share, NO_WAYPOINT_POD, code="reset", message=message, reason="MS206", facts=service.waypoint_why
         )
-    return tuple(
+    strange = tuple(step for part, c in pods for step in unplaced(view, hop, c.workload, share * part))
+    placed = [(part, c) for part, c in pods if c.workload.uid not in view.strangers]
+    return strange + tuple(
         step
-        for ident, locality, part in waypoint_proxies(walk, pods)
+        for ident, locality, part in waypoint_proxies(walk, placed)
         for step in walk.envoy(walk.deeper(), ident, locality, f"{service.hostname}:{port}", share * part)
     )
 
@@ -149,7 +151,8 @@ def _to_pods(
     children = tuple(
         step
         for pod in pods
-        for step in deliver(
+        for step in unplaced(view, hop, pod, share * pod.capacity / whole)
+        or deliver(
             walk,
             pod.uid,
             f"{pod.ips[0] if pod.ips else pod.name}:{pod.services[str(service.key)].get(port, port)}",

@@ -8,7 +8,7 @@ from typing import Final
 from meshsim.dataplane import eastwest
 from meshsim.dataplane.balance import OUTRANKED, STRICT
 from meshsim.dataplane.network import kube_proxy
-from meshsim.dataplane.walk import Client, Walk, connected, deliver, failed, leaf, undecided
+from meshsim.dataplane.walk import Client, Walk, connected, deliver, failed, leaf, undecided, unplaced
 from meshsim.dataplane.ztunnel import NextHop, Refusal, next_hops
 from meshsim.model.rule import rule
 from meshsim.model.trace import Failed, Step
@@ -147,11 +147,12 @@ def _onward(
     for part, outcome in hops:
         target = outcome.workload
         assert target is not None
+        strange = unplaced(view, hop, outcome.upstream or target, share * part)
         refused = None
-        if outcome.protocol != Protocol.TCP.value:
+        if not strange and outcome.protocol != Protocol.TCP.value:
             refused = connected(walk, hop, view.name, _cluster_of(outcome), share * part)
-        if refused:
-            children.extend(refused)
+        if strange or refused:
+            children.extend(strange or refused or ())
         elif outcome.kind == "waypoint":
             pod = walk.views.pod(target.uid)
             key = (pod.proxy if pod is not None else "", target.locality, _address(outcome, ip, port))

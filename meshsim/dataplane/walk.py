@@ -11,8 +11,8 @@ from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule, rule
 from meshsim.model.trace import Delivered, Failed, Open, Outcome, Step
-from meshsim.tables.views import PodRow, Views
-from meshsim.tables.workload import Locality
+from meshsim.tables.views import ClusterView, PodRow, Views
+from meshsim.tables.workload import Locality, Workload
 
 MOST_HOPS = 12
 """No real path is longer; beyond it the tables describe a loop."""
@@ -27,6 +27,11 @@ ROOTS = rule(
     "mtls.different-roots",
     "The two clusters' certificates have different roots, so the TLS handshake fails.",
     "public Solo multicluster PoC guide: one shared root CA is required",
+)
+STRANGER = rule(
+    "dump.unknown-workload",
+    "A proxy's dump names a workload that no manifest explains, so its revision is unknown.",
+    "istio pilot/pkg/serviceregistry/ambient/workloads.go: a workload row carries no pod labels",
 )
 LOOP = rule("walk.too-long", "The proxies send the request round in a circle.", "ztunnel src/proxy/outbound.rs:189")
 
@@ -129,6 +134,14 @@ def undecided(
     """Something relevant is not modelled (MS901) or contested (MS902)."""
     outcome = Open(code=code, question=question, readings=readings, source=why.source, key=key)
     return leaf(hop, share, question, why, outcome, facts=facts)
+
+
+def unplaced(view: ClusterView, hop: str, workload: Workload, share: Fraction) -> tuple[Step, ...]:
+    """Undetermined where a live proxy's tables lead to a workload that the manifests do not explain; else nothing."""
+    sentence = view.strangers.get(workload.uid)
+    if sentence is None:
+        return ()
+    return undecided(hop, share, STRANGER, code="MS901", question=sentence, facts=workload.why)
 
 
 def deliver(walk: Walk, uid: str, address: str, share: Fraction, *, tunnelled: bool) -> tuple[Step, ...]:

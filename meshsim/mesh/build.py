@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh, Setting
 from meshsim.model.errors import InputError
-from meshsim.model.evidence import Assumed, Evidence, Source
+from meshsim.model.evidence import Assumed, Dumped, Evidence, Source
 from meshsim.model.names import ObjectKey
 from meshsim.scenario.scenario import ClusterSpec, Scenario
 from meshsim.tables.dialect import Dialect, parse_dialect
@@ -51,6 +51,7 @@ def _cluster(scenario: Scenario, spec: ClusterSpec) -> Cluster:
         ),
         argo=_argo(scenario, spec),
         istiod=env,
+        ztunnel_dump=spec.dumps.ztunnel,
         objects=objects,
         unread=spec.unread,
     )
@@ -69,10 +70,14 @@ def _setting(spec: ClusterSpec, name: str, value: str | None, default: str, stat
 
 
 def _network(spec: ClusterSpec, system: Manifest | None) -> Setting:
-    """The label on istio-system wins over the scenario's `network:` (Solo docs, multicluster install)."""
+    """The label on istio-system wins over the scenario's `network:` (Solo docs, multicluster install); a dump's own
+    network stands in for both."""
     labelled = system.labels.get(NETWORK_LABEL) if system is not None else None
     if system is not None and labelled is not None:
         return Setting(labelled, system.evidence("metadata", "labels", NETWORK_LABEL))
+    held = spec.dumps.ztunnel.network if spec.dumps.ztunnel is not None else None
+    if spec.network is None and spec.dumps.ztunnel is not None and held is not None:
+        return Setting(held, Dumped(spec.dumps.ztunnel.path))
     return _setting(spec, "network", spec.network, spec.name, f"{spec.name} is a network of its own")
 
 

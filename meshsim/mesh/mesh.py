@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import final
 
+from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Facts
@@ -43,6 +44,8 @@ class Cluster:
     dataplane: Setting | None = None
     argo: tuple[str, str] = ("1.9", "0.15")
     istiod: Mapping[str, Setting] = field(default_factory=dict)
+    ztunnel_dump: ZtunnelDump | None = None
+    """What its ztunnels really hold, in place of what a control plane would tell them."""
     objects: Mapping[ObjectKey, Manifest]
     unread: Mapping[str, str] = field(default_factory=dict)
     """Kinds that may have objects which nobody could read, and why."""
@@ -167,6 +170,7 @@ class Mesh:
                     c.argo,
                 ],
                 "dataplane": c.dataplane.value if c.dataplane is not None else None,
+                "ztunnel_dump": c.ztunnel_dump.digest if c.ztunnel_dump is not None else None,
                 "istiod": {key: setting.value for key, setting in sorted(c.istiod.items())},
             }
             for name, c in sorted(self.clusters.items())

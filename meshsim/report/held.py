@@ -8,7 +8,7 @@ from meshsim.analysis.situation import Situation
 from meshsim.model.facts import Fact
 from meshsim.report.formats import Paper
 from meshsim.report.words import clean, place
-from meshsim.tables import load as ztunnel
+from meshsim.tables import dump
 from meshsim.tables.envoy import Endpoint, Route, RouteMatch, StringMatch, Via, plain
 from meshsim.tables.service import Service
 from meshsim.tables.workload import GatewayAddress, Workload
@@ -37,8 +37,11 @@ def printed(situation: Situation, cluster: str, what: str, only: str | None, out
 
 def values(situation: Situation, cluster: str, what: str, only: str | None = None) -> Any:
     """Plain values: ztunnel's words for services and workloads, a row an item for routes and endpoints."""
+    if what == "all":
+        return {**values(situation, cluster, "services"), **values(situation, cluster, "workloads")}
     if what in {"services", "workloads"}:
-        return {what: ztunnel.plain(situation.plane.cluster(cluster).ztunnel)[what]}
+        tables = situation.plane.cluster(cluster).ztunnel
+        return {what: dump.services(tables) if what == "services" else dump.workloads(tables)}
     if what == "routes":
         return [
             {"proxy": one.proxy, "address": one.address, "http": one.chain.http, **plain(one.route)}

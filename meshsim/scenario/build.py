@@ -7,6 +7,8 @@ from typing import Any, final
 
 from pydantic_core import ValidationError
 
+from meshsim.manifests.dumps.ztunnel import ZtunnelDump
+from meshsim.manifests.dumps.ztunnel import read as read_ztunnel
 from meshsim.manifests.inventory import Inventory, Skipped
 from meshsim.manifests.located import Located
 from meshsim.manifests.manifest import Manifest
@@ -135,9 +137,16 @@ class _Builder:
             self._wrong((*at, "envoy"), "dumps of Envoys are {PROXY: FILE}", "write {waypoint:NAMESPACE/NAME: FILE}")
             envoy = {}
         return Dumps(
-            ztunnel=self._dump(ztunnel, (*at, "ztunnel")) if ztunnel is not None else None,
+            ztunnel=self._ztunnel(self._dump(ztunnel, (*at, "ztunnel"))) if ztunnel is not None else None,
             envoy={proxy: self._dump(path, (*at, "envoy", proxy)) for proxy, path in envoy.items()},
         )
+
+    def _ztunnel(self, path: str) -> ZtunnelDump | None:
+        try:
+            return read_ztunnel(path) if path else None
+        except InputError as error:
+            self.errors.append(error)
+            return None
 
     def _dump(self, path: Any, at: Path) -> str:
         if not isinstance(path, str):
@@ -146,6 +155,7 @@ class _Builder:
         whole = os.path.normpath(os.path.join(self.base, path))
         if not os.path.isfile(whole):
             self._wrong(at, f"there is no file {whole}")
+            return ""
         return whole
 
     def _peering(self) -> Any:

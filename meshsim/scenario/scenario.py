@@ -5,6 +5,7 @@ from dataclasses import field
 from fractions import Fraction
 from typing import Any, Literal, final
 
+from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 from meshsim.manifests.inventory import Inventory
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Source
@@ -46,9 +47,9 @@ class ArgoVersions:
 @final
 @frozen
 class Dumps:
-    """Files of live proxies that replace the compiled tables: absolute paths as read, envoy by decision point."""
+    """What live proxies hold, in place of the compiled tables: the ztunnels' tables, and files by Envoy."""
 
-    ztunnel: str | None = None
+    ztunnel: ZtunnelDump | None = None
     envoy: Mapping[str, str] = field(default_factory=dict)
 
 

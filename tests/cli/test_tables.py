@@ -1,6 +1,7 @@
 """`meshsim tables`: what each cluster's proxies hold, in the columns of istioctl."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,7 @@ def test_services_and_workloads_load_as_ztunnels_dump_does(capsys: pytest.Captur
     [
         (["services"], "which cluster's tables?"),
         (["--cluster", "cluster3", "services"], "there is no cluster 'cluster3'"),
+        (["--cluster", "cluster1", "all"], "add -o json"),
         (["--cluster", "cluster1", "listeners"], "does not know"),
         (["--cluster", "cluster1", "routes", "--proxy", "waypoint:x"], "cluster1 has no Envoy 'waypoint:x'"),
     ],
@@ -67,3 +69,23 @@ def test_services_and_workloads_load_as_ztunnels_dump_does(capsys: pytest.Captur
 def test_wrong_calls(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tables", SCENARIO, *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_options_may_stand_between_the_scenario_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = "scenarios/guide-gateway-api"
+    assert main(["tables", scenario, "--cluster", "cluster1", "services"]) == 0
+    assert "helloworld-stable" in capsys.readouterr().out
+
+
+def test_dumps_that_are_not_loaded_are_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "z.json").write_text("{}")
+    (tmp_path / "scenario.yaml").write_text(
+        "apiVersion: meshsim/v1\nkind: Scenario\nname: dumped\nclusters:\n"
+        '  c1: {manifests: [], dumps: {envoy: {"waypoint:a/w": z.json}}}\n'
+    )
+    main(["run", str(tmp_path)])
+    out = capsys.readouterr()
+    assert (
+        "c1: the Envoys' dumps are not loaded yet, what waypoint:a/w holds comes from the manifests"
+        in out.out + out.err
+    )

@@ -59,7 +59,7 @@ def whole(tmp_path: Path) -> Scenario:
     (tmp_path / "manifests/cluster1").mkdir(parents=True)
     (tmp_path / "dumps").mkdir()
     (tmp_path / "manifests/cluster1/a.yaml").write_text(SERVICE)
-    (tmp_path / "dumps/c1.json").write_text("{}")
+    (tmp_path / "dumps/c1.json").write_text('{"services": [], "workloads": []}')
     (tmp_path / "scenario.yaml").write_text(WHOLE)
     return load(tmp_path / "scenario.yaml", stdin=SERVICE.encode)
 
@@ -91,7 +91,8 @@ def test_a_cluster_has_its_settings_objects_and_their_places(whole: Scenario, tm
     assert cluster1.evidence["istiod.env.ENABLE_PEERING_LABEL_PROPAGATION"].line == 14
     assert cluster1.evidence["network"].line == 9
     assert cluster1.evidence[""].line == 8
-    assert cluster1.dumps.ztunnel == str(tmp_path / "dumps/c1.json")
+    assert cluster1.dumps.ztunnel is not None
+    assert cluster1.dumps.ztunnel.path == str(tmp_path / "dumps/c1.json")
     assert list(cluster1.dumps.envoy) == ["waypoint:default/waypoint"]
     assert cluster2.dialect == "istio/1.30"
     assert cluster2.argo is not None

@@ -1,0 +1,1 @@
+"""What live proxies hold, read from the files that their tools print."""
