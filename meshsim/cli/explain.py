@@ -11,7 +11,7 @@ from typing import Final
 from meshsim.cli.app import emit
 from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of, paper
 from meshsim.model.errors import UsageError
-from meshsim.report.formats import printer
+from meshsim.report.formats import FORMATS, PAGES, call_printer
 
 EXAMPLES: Final = """\
 examples:
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", help="the request's path (default: as in the scenario's call, else /)")
     add_clusters(parser)
     add_moment(parser)
-    add_output(parser)
+    add_output(parser, (*FORMATS, *PAGES))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     at = at_of(options)
     session, heading = load(options, scenario)
     found = session.explain(frm, to, at=at, path=options.path, mode=mode_of(options))
-    emit(printer(options.output).explanations(found, heading, paper(options)))
+    emit(call_printer(options.output).explanations(found, heading, paper(options)))
     return 0
 
 

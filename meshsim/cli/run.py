@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from meshsim.analysis.gate import LEVELS, Gate, exit_code, findings
 from meshsim.cli.app import emit
 from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of, paper
-from meshsim.report.formats import CI_FORMATS, FORMATS, answer_printer
+from meshsim.report.formats import CI_FORMATS, FORMATS, PAGES, answer_printer
 
 if TYPE_CHECKING:
     from meshsim.analysis.baseline import Baseline
@@ -27,6 +27,7 @@ examples:
   meshsim run --cluster east=clusters/east --cluster west=clusters/west
   meshsim run --at weight:25 -o json | jq '.verdicts[] | {from, verdict}'
   meshsim run -o markdown --fail-on bypassed       for a pull request; also -o github, junit, sarif
+  meshsim run -o html > verdicts.html              one page with every path, for a wiki or a build's artifacts
   meshsim run -o json > baseline.json; meshsim run --baseline baseline.json
 """
 
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_clusters(parser)
     add_moment(parser)
-    add_output(parser, (*FORMATS, *CI_FORMATS))
+    add_output(parser, (*FORMATS, *PAGES, *CI_FORMATS))
     parser.add_argument(
         "--fail-on",
         choices=LEVELS,

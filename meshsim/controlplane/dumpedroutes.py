@@ -39,7 +39,7 @@ def origin(here: Cluster, dumped: DumpedRoute, compiled: Sequence[Route]) -> Ori
     entry = here.get("VirtualService", namespace, name) if kind == "virtual-service" else None
     if entry is not None:
         return _of_virtual_service(here, entry, dumped, compiled)
-    found = list(_http_routes(here, namespace, name, dumped.name)) if kind == "virtual-service" else []
+    found = list(_http_routes(here, namespace, name, dumped.name))
     unique = {(subject(here.name, route.key), rule) for route, rule in found}
     if len(unique) > 1:
         unique = {one for one in unique if one in set(_like(dumped, compiled))} or unique
@@ -105,7 +105,9 @@ def _http_routes(here: Cluster, namespace: str, name: str, called: str) -> Itera
 
 
 def _made(route: Manifest, name: str) -> bool:
-    """Whether a generated VirtualService's name can be an HTTPRoute's."""
+    """Whether a name in a route's metadata can be an HTTPRoute's, or that of a VirtualService generated for it."""
+    if name == route.name:
+        return True
     if name.endswith(GENERATED) and name.startswith((f"{route.name}-", f"{route.name}~")):
         return True
     hosts = [*httproutes_hosts(route), "*"]

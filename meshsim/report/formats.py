@@ -17,6 +17,8 @@ FORMATS: Final[dict[str, str]] = {
     "markdown": "meshsim.report.markdown:MARKDOWN",
 }
 """Name for `-o` → where its printer is."""
+PAGES: Final[dict[str, str]] = {"html": "meshsim.report.page:PAGE"}
+"""Formats of answers and explanations only."""
 CI_FORMATS: Final[dict[str, str]] = {
     "junit": "meshsim.report.junit:JUNIT",
     "github": "meshsim.report.github:GITHUB",
@@ -58,10 +60,14 @@ class AnswerPrinter(Protocol):
     def answer(self, found: Answer, heading: Heading, paper: Paper) -> str: ...
 
 
-class Printer(AnswerPrinter, Protocol):
-    """Everything that a format can be asked to print."""
+class CallPrinter(AnswerPrinter, Protocol):
+    """A format of answers and of explanations."""
 
     def explanations(self, found: tuple[Explanation, ...], heading: Heading, paper: Paper) -> str: ...
+
+
+class Printer(CallPrinter, Protocol):
+    """Everything that a format can be asked to print."""
 
     def reasons(self, found: tuple[Reason, ...], paper: Paper) -> str: ...
 
@@ -72,9 +78,15 @@ def printer(name: str) -> Printer:
     return found
 
 
+def call_printer(name: str) -> CallPrinter:
+    """The printer of a format in `FORMATS` or `PAGES`."""
+    found: CallPrinter = _loaded({**FORMATS, **PAGES}[name])
+    return found
+
+
 def answer_printer(name: str) -> AnswerPrinter:
-    """The printer of a format in `FORMATS` or `CI_FORMATS`."""
-    found: AnswerPrinter = _loaded({**FORMATS, **CI_FORMATS}[name])
+    """The printer of a format in `FORMATS`, `PAGES` or `CI_FORMATS`."""
+    found: AnswerPrinter = _loaded({**FORMATS, **PAGES, **CI_FORMATS}[name])
     return found
 
 

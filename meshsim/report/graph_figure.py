@@ -5,8 +5,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from meshsim.model.verdict import Verdict
+from meshsim.report.colours import COLOURS
 from meshsim.report.graph import clusters, label, said
-from meshsim.report.graph_text import COLOURS, DASHED
+from meshsim.report.graph_text import DASHED
 
 if TYPE_CHECKING:
     import networkx as nx

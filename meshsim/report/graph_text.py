@@ -4,21 +4,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from meshsim.model.verdict import Verdict
+from meshsim.report.colours import COLOURS
 from meshsim.report.graph import clusters, label, said
 
 if TYPE_CHECKING:
     import networkx as nx
 
-COLOURS: Final = {
-    Verdict.APPLIED: "#1f7a8c",
-    Verdict.ELSEWHERE: "#1f7a8c",
-    Verdict.SKEWED: "#c98a1b",
-    Verdict.PARTIAL: "#c98a1b",
-    Verdict.BYPASSED: "#c8102e",
-    Verdict.FAILING: "#c8102e",
-    Verdict.UNGOVERNED: "#7b8894",
-    Verdict.UNDETERMINED: "#7b8894",
-}
 DASHED: Final = frozenset({Verdict.BYPASSED, Verdict.FAILING, Verdict.UNDETERMINED})
 """Told apart without colour too."""
 

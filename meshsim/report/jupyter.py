@@ -5,7 +5,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final, final
 
 from meshsim.model.trace import Delivered, Failed, Open, Step, Trace
-from meshsim.model.verdict import Answer, At, Moment, Row
+from meshsim.model.verdict import Answer, At, Moment, Row, Verdict
+from meshsim.report.colours import COLOURS
 from meshsim.report.formats import Heading
 from meshsim.report.view import AnswerView, Cell, Table, answer_view
 from meshsim.report.words import clean, place
@@ -13,16 +14,6 @@ from meshsim.report.words import clean, place
 if TYPE_CHECKING:
     from meshsim.analysis.compare import Difference
 
-COLOURS: Final = {
-    "applied": "#1a7f37",
-    "skewed": "#9a6700",
-    "partial": "#bc4c00",
-    "bypassed": "#cf222e",
-    "elsewhere": "#0969da",
-    "failing": "#a40e26",
-    "ungoverned": "#57606a",
-    "undetermined": "#8250df",
-}
 _CELL: Final = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
 _MONO: Final = "font-family:ui-monospace,monospace"
 _DIM: Final = "color:#57606a"
@@ -119,7 +110,7 @@ def _table(table: Table) -> str:
 
 def _verdict(cell: Cell) -> str:
     masked = " <b>masked</b>" if cell.masked else ""
-    return f"<span style='color:{COLOURS[cell.verdict]}'>{cell.verdict}</span>{masked}"
+    return f"<span style='color:{COLOURS[Verdict(cell.verdict)]}'>{cell.verdict}</span>{masked}"
 
 
 def _whys(view: AnswerView) -> str:
@@ -159,9 +150,9 @@ def _end(step: Step) -> Iterator[str]:
             yield f" → <span style='{_MONO}'>{escape(clean(step.outcome.workload))}</span>"
         case Failed():
             flag = f" {step.outcome.flag}" if step.outcome.flag else ""
-            yield f" → <b style='color:{COLOURS['failing']}'>{escape(step.outcome.code + flag)}</b>"
+            yield f" → <b style='color:{COLOURS[Verdict.FAILING]}'>{escape(step.outcome.code + flag)}</b>"
         case Open():
-            yield f" → <b style='color:{COLOURS['undetermined']}'>open</b>"
+            yield f" → <b style='color:{COLOURS[Verdict.UNDETERMINED]}'>open</b>"
 
 
 def register() -> None:

@@ -244,7 +244,7 @@ def test_a_reader_that_has_enough_changes_no_exit_code() -> None:
 # run
 
 
-@pytest.mark.parametrize("output", ["table", "json", "yaml", "markdown"])
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "markdown", "html"])
 def test_the_exit_code_is_the_same_for_every_output(output: str, tmp_path: Path) -> None:
     text = STARTER.replace("    network: west\n", "    network: west\n", 1).replace(
         "labels: {istio.io/dataplane-mode: ambient}", "labels: {istio.io/dataplane-mode: none}"

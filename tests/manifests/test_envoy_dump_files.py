@@ -40,6 +40,8 @@ def written(folder: Path, content: str | bytes) -> str:
         ('{"configs": [{"static_clusters": [{"cluster": {"name": "x", "lb_policy": {}}}]}]}', "not a text"),
         (b"\xff\xfe", "not UTF-8"),
         (HOSTLESS, "no endpoints"),
+        ('{"configs": [{"dynamic_route_configs": [{"route_config": {}}]}]}', "no listeners and no endpoints"),
+        ('{"configs": [{"@type": "type.googleapis.com/envoy.admin.v2alpha.ClustersConfigDump"}]}', "API v2"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_dump_is_a_sentence_that_says_what_writes_one(
@@ -77,8 +79,8 @@ def test_every_resource_knows_its_line(tmp_path: Path) -> None:
 
 
 def test_the_same_file_has_the_same_digest(tmp_path: Path) -> None:
-    path = written(tmp_path, '{"configs": []}')
+    path = written(tmp_path, '{"configs": [{"dynamic_listeners": []}, {"@type": "x.ListenersConfigDump"}]}')
     assert read([path]) == read([path])
     other = tmp_path / "other.json"
-    other.write_text('{"configs": [] }')
+    other.write_text('{"configs": [ {"@type": "x.ListenersConfigDump"}]}')
     assert read([path]).digest != read([str(other)]).digest

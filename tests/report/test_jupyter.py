@@ -3,9 +3,9 @@
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
+from report.balanced import tags
 
 import meshsim
 from meshsim.report import jupyter
@@ -17,30 +17,6 @@ CASE = "scenarios/client-local-waypoint"
 @pytest.fixture(scope="module")
 def session() -> Session:
     return meshsim.load(CASE)
-
-
-class Balanced(HTMLParser):
-    """Collects tags, and complains about one that does not close."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
-        if tag != "br":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def tags(html: str) -> set[str]:
-    parser = Balanced()
-    parser.feed(html)
-    assert not parser.open
-    return parser.seen
 
 
 def test_a_session_shows_its_answer(session: Session) -> None:

@@ -49,7 +49,10 @@ def read(paths: Sequence[str]) -> EnvoyDump:
         digest.update(content)
         with collector_off():
             _Reader(parts, path).read(content)
-    if parts.listeners is not None and parts.hostless():
+    if parts.listeners is None and not (parts.assigned or parts.statuses):
+        msg = "this config_dump has no listeners and no endpoints, so nobody can say what the Envoy does"
+        raise InputError(msg, where=Source(paths[0]), hint=HOW)
+    if parts.hostless():
         msg = "this config_dump has no endpoints, so nobody can say where requests go"
         raise InputError(msg, where=Source(paths[0]), hint=HOW)
     return EnvoyDump(paths=tuple(paths), digest=digest.hexdigest(), tables=parts.joined())
@@ -132,10 +135,11 @@ class _Reader:
         for key in at.members():
             take = _SECTIONS.get(key) or _SECTIONS.get(_snake(key))
             if take is None or at.opens not in "[{":
-                if key == "@type" and "ListenersConfigDump" in str(at.value()):
+                said = str(at.value()) if key == "@type" else ""
+                if ".v2alpha." in said:
+                    at.fail("this dump is in the words of Envoy's API v2, which Istio has not used since 1.8")
+                if said.endswith(".ListenersConfigDump"):
                     self.parts.listeners = self.parts.listeners or {}
-                elif key != "@type":
-                    at.value()
             elif at.opens == "{":
                 self._take(at, at.line, lambda row, line, take=take: take(self, row, line))  # type: ignore[misc]
             else:
