@@ -156,7 +156,7 @@ CLUSTER: Final[Fields] = {
     "unread": _opt(_map(_TEXT), "kinds that nobody could read, and why: {HTTPRoute: forbidden}"),
     "dumps": _opt(
         _map(_ANY, _one_of(("ztunnel", "envoy"))),
-        "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE, or [CONFIG_DUMP, CLUSTERS]}",
+        "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE, or [CONFIG_DUMP, CLUSTERS, …]}",
     ),
 }
 CALL: Final[Fields] = {
