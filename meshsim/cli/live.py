@@ -7,6 +7,9 @@ one in a million, twice. With a timeline and without --at, the timeline is repla
 
 `meshsim live validation` runs every scenario of a directory and writes which rule is backed by which evidence.
 
+`meshsim live observe` makes the scenario's calls from the client pods of clusters that exist and counts who
+answers; it has a --help of its own.
+
 exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input or no Envoy on this machine."""
 
 import argparse
@@ -17,12 +20,17 @@ from meshsim.cli.app import emit
 from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
 from meshsim.model.errors import UsageError
 
+PARTS: Final = {
+    "observe": "meshsim.cli.live_observe",
+}
+"""What has options of its own, and the module that has them."""
 EXAMPLES: Final = """\
 examples:
   meshsim live envoy scenarios/canary-gateway-api
   meshsim live envoy scenarios/guide-gateway-api              the timeline, phase by phase
   meshsim live envoy scenarios/guide-gateway-api --at 200s --requests 5000
   meshsim live validation scenarios --write docs/validation.md
+  meshsim live observe scenario.yaml --context cluster1=kind-east --context cluster2=kind-west -o observations.json
 """
 
 
