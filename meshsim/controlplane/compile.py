@@ -10,14 +10,17 @@ from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
 from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
 from meshsim.controlplane.dumped import adopted, dumped_view
+from meshsim.controlplane.dumpedenvoy import DumpedEnvoy
+from meshsim.controlplane.dumpedhosts import Hosts
 from meshsim.controlplane.gateways import gateway_chain
 from meshsim.controlplane.hosts import Place
-from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, target_port
+from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, ports_of, target_port
 from meshsim.controlplane.peering import Peering
 from meshsim.controlplane.policies import peer_authentications, policies
 from meshsim.controlplane.registry import Registry
 from meshsim.controlplane.splithorizon import SplitHorizon
 from meshsim.controlplane.towaypoints import ToWaypoints
+from meshsim.manifests.dumps.envoy import EnvoyDump
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
@@ -25,6 +28,7 @@ from meshsim.mesh.pods import capture, dns_capture
 from meshsim.model.errors import Bug
 from meshsim.model.facts import Facts
 from meshsim.tables.envoy import Chain, Proxy
+from meshsim.tables.envoy import Cluster as EnvoyCluster
 from meshsim.tables.views import ClusterView, Name, PodRow
 from meshsim.tables.workload import Locality
 
@@ -130,8 +134,51 @@ class ControlPlane:
         """One Envoy's tables; its chains are made as they are asked for."""
         key = (ident, locality)
         if key not in self._proxies:
-            self._proxies[key] = self._make_proxy(ident, locality)
+            made = self._make_proxy(ident, locality)
+            dump = self._envoy_dump(ident)
+            self._proxies[key] = made if made is None or dump is None else self._dumped_proxy(made, dump)
         return self._proxies[key]
+
+    def _envoy_dump(self, ident: str) -> EnvoyDump | None:
+        kind, _, rest = ident.partition(":")
+        cluster, namespace, name = rest.split("/")[:3]
+        return self.mesh.clusters[cluster].envoy_dumps.get(f"{kind}:{namespace}/{name.rpartition('~')[2]}")
+
+    def _dumped_proxy(self, compiled: Proxy, dump: EnvoyDump) -> Proxy:
+        here = self.mesh.clusters[compiled.cluster]
+        view = self.cluster(here.name)
+        source = self._makers[compiled.id, compiled.locality].place.source
+
+        def known(name: str) -> EnvoyCluster | None:
+            self.make_cluster(compiled.id, compiled.locality, name)
+            return compiled.clusters.get(name)
+
+        def addresses(host: str) -> tuple[str, ...]:
+            found = view.names.get(host)
+            vips = (vip.ip for vip in found.service.vips) if found is not None and found.service is not None else ()
+            return tuple(dict.fromkeys((*(found.ips if found is not None else ()), *vips)))
+
+        def pod_at(network: str, ip: str) -> str | None:
+            uid = self.pod_at(network, ip)
+            row = self.pod(uid) if uid is not None else None
+            return row.uid if row is not None else uid
+
+        hosts = Hosts(dump, here, self.registry, pod_at=pod_at, compiled=known, source=source)
+        ports = self._target_ports(compiled.id) if compiled.id.startswith("gateway:") else {}
+        envoy = DumpedEnvoy(dump, here, compiled, hosts, addresses=addresses, ports=lambda port: ports.get(port, ()))
+        return envoy.proxy()
+
+    def _target_ports(self, ident: str) -> Mapping[int, tuple[int, ...]]:
+        """What the pods of a gateway listen on for each port of their Services."""
+        component = self.gateway(ident)
+        found: dict[int, tuple[int, ...]] = {}
+        for pod in component.pods[:1] if component is not None else ():
+            for service in self.mesh.clusters[pod.cluster].of("Service"):
+                selector = service.get("spec", "selector", default={})
+                if service.namespace == pod.namespace and selector and selector.items() <= dict(pod.labels).items():
+                    for port in ports_of(service):
+                        found[port.number] = (*found.get(port.number, ()), target_port(port, pod))
+        return found
 
     def make_cluster(self, ident: str, locality: Locality, name: str) -> None:
         """Make a cluster of an Envoy that no route names now: istiod sends them all (`outbound|5000|subset|host`)."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from meshsim.dataplane.match import matches
 from meshsim.dataplane.priority import NO_HEALTHY_HOST, choose
-from meshsim.dataplane.walk import LOOP, MOST_HOPS, Walk, connected, deliver, failed, undecided
+from meshsim.dataplane.walk import LOOP, MOST_HOPS, STRANGER, Walk, connected, deliver, failed, undecided
 from meshsim.model.rule import rule
 from meshsim.model.trace import Failed, Outcome, RouteUse, Step
 from meshsim.tables.envoy import Chain, Cluster, Endpoint, Proxy, Route, Via
@@ -193,6 +193,8 @@ def _as_503(outcome: Outcome | None) -> Outcome | None:
 
 
 def _host(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fraction) -> tuple[Step, ...]:
+    if host.stranger:
+        return undecided(proxy.id, share, STRANGER, code="MS901", question=host.stranger, facts=host.why)
     if host.via is Via.GATEWAY:
         refused = _unconnected(walk, proxy, chain, host, share)
         return refused or walk.eastwest(walk, host.cluster, host.authority, host.source, share)

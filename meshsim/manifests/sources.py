@@ -48,19 +48,23 @@ def read_sources(
     return tuple(sources.objects), account(sources.files, sources.skipped, sources.objects)
 
 
-def read_bytes(path: str) -> bytes:
-    """A file's content. Raises InputError where it cannot be read or is too large."""
+MAX_DUMP: Final = 512 * 2**20
+"""A proxy's dump may be larger than manifests: it is read piece by piece."""
+
+
+def read_bytes(path: str, most: int = MAX_BYTES) -> bytes:
+    """A file's content. Raises InputError where it cannot be read or is larger than `most` bytes."""
     try:
         with open(path, "rb", opener=_open) as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(most + 1)
     except FileNotFoundError:
         msg = "there is no such file or directory"
         raise InputError(msg, where=Source(path)) from None
     except (OSError, ValueError) as error:
         msg = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(msg, where=Source(path)) from None
-    if len(content) > MAX_BYTES:
-        msg = f"is larger than {MAX_BYTES:,} bytes, the most that meshsim reads"
+    if len(content) > most:
+        msg = f"is larger than {most:,} bytes, the most that meshsim reads"
         raise InputError(msg, where=Source(path))
     return content
 

@@ -52,6 +52,7 @@ def _cluster(scenario: Scenario, spec: ClusterSpec) -> Cluster:
         argo=_argo(scenario, spec),
         istiod=env,
         ztunnel_dump=spec.dumps.ztunnel,
+        envoy_dumps=spec.dumps.envoy,
         objects=objects,
         unread=spec.unread,
     )

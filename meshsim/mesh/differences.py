@@ -13,8 +13,9 @@ from meshsim.model.names import ObjectKey
 Path = tuple[str | int, ...]
 MOST_FIELDS: Final = 50
 _SETTINGS: Final = (
-    *("network", "ztunnel_network", "region", "zone", "root", "dialect", "dataplane", "argo", "istiod", "ztunnel_dump"),
-)
+    "network", "ztunnel_network", "region", "zone", "root", "dialect", "dataplane", "argo", "istiod", "ztunnel_dump",
+    "envoy_dumps",
+)  # fmt: skip
 
 
 @final

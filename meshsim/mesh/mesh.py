@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import final
 
+from meshsim.manifests.dumps.envoy import EnvoyDump
 from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Assumed, Evidence
@@ -46,6 +47,8 @@ class Cluster:
     istiod: Mapping[str, Setting] = field(default_factory=dict)
     ztunnel_dump: ZtunnelDump | None = None
     """What its ztunnels really hold, in place of what a control plane would tell them."""
+    envoy_dumps: Mapping[str, EnvoyDump] = field(default_factory=dict)
+    """What its Envoys really hold, by `waypoint:NAMESPACE/NAME`, `gateway:…`, `sidecar:…`."""
     objects: Mapping[ObjectKey, Manifest]
     unread: Mapping[str, str] = field(default_factory=dict)
     """Kinds that may have objects which nobody could read, and why."""
@@ -171,6 +174,7 @@ class Mesh:
                 ],
                 "dataplane": c.dataplane.value if c.dataplane is not None else None,
                 "ztunnel_dump": c.ztunnel_dump.digest if c.ztunnel_dump is not None else None,
+                "envoy_dumps": {key: held.digest for key, held in sorted(c.envoy_dumps.items())},
                 "istiod": {key: setting.value for key, setting in sorted(c.istiod.items())},
             }
             for name, c in sorted(self.clusters.items())

@@ -7,8 +7,6 @@ from typing import Any, final
 
 from pydantic_core import ValidationError
 
-from meshsim.manifests.dumps.ztunnel import ZtunnelDump
-from meshsim.manifests.dumps.ztunnel import read as read_ztunnel
 from meshsim.manifests.inventory import Inventory, Skipped
 from meshsim.manifests.located import Located
 from meshsim.manifests.manifest import Manifest
@@ -19,6 +17,7 @@ from meshsim.model.questions import QUESTIONS, choosable
 from meshsim.model.reasons import REASONS, find
 from meshsim.scenario import references
 from meshsim.scenario.complaints import complaints
+from meshsim.scenario.dumps import DumpReader
 from meshsim.scenario.entries import misfits
 from meshsim.scenario.load import ReadCluster, check_cluster_name, raise_all
 from meshsim.scenario.notation import Unfit, did_you_mean, lag, nearest
@@ -28,7 +27,6 @@ from meshsim.scenario.scenario import (
     ArgoVersions,
     CallSpec,
     ClusterSpec,
-    Dumps,
     Entry,
     Expectation,
     Lag,
@@ -125,38 +123,12 @@ class _Builder:
             manifests=manifests,
             istiod_env=cluster.get("istiod", {}).get("env", {}),
             ztunnel_env=cluster.get("ztunnel", {}).get("env", {}),
-            dumps=self._dumps(cluster.get("dumps", {}), (*at, "dumps")),
+            dumps=DumpReader(self.document, self.base, name, self.errors).read(
+                cluster.get("dumps", {}), (*at, "dumps")
+            ),
             unread=cluster.get("unread", {}),
             evidence={"": self.document.key_place(at), **dict(self._places(at))},
         )
-
-    def _dumps(self, dumps: Mapping[str, Any], at: Path) -> Dumps:
-        ztunnel = dumps.get("ztunnel")
-        envoy = dumps.get("envoy") or {}
-        if not isinstance(envoy, dict):
-            self._wrong((*at, "envoy"), "dumps of Envoys are {PROXY: FILE}", "write {waypoint:NAMESPACE/NAME: FILE}")
-            envoy = {}
-        return Dumps(
-            ztunnel=self._ztunnel(self._dump(ztunnel, (*at, "ztunnel"))) if ztunnel is not None else None,
-            envoy={proxy: self._dump(path, (*at, "envoy", proxy)) for proxy, path in envoy.items()},
-        )
-
-    def _ztunnel(self, path: str) -> ZtunnelDump | None:
-        try:
-            return read_ztunnel(path) if path else None
-        except InputError as error:
-            self.errors.append(error)
-            return None
-
-    def _dump(self, path: Any, at: Path) -> str:
-        if not isinstance(path, str):
-            self._wrong(at, "a dump is a file")
-            return ""
-        whole = os.path.normpath(os.path.join(self.base, path))
-        if not os.path.isfile(whole):
-            self._wrong(at, f"there is no file {whole}")
-            return ""
-        return whole
 
     def _peering(self) -> Any:
         links = self.file.get("peering")

@@ -5,6 +5,7 @@ from dataclasses import field
 from fractions import Fraction
 from typing import Any, Literal, final
 
+from meshsim.manifests.dumps.envoy import EnvoyDump
 from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 from meshsim.manifests.inventory import Inventory
 from meshsim.manifests.manifest import Manifest
@@ -47,10 +48,11 @@ class ArgoVersions:
 @final
 @frozen
 class Dumps:
-    """What live proxies hold, in place of the compiled tables: the ztunnels' tables, and files by Envoy."""
+    """What live proxies hold, in place of the compiled tables: the ztunnels', and each Envoy's by
+    `waypoint:NAMESPACE/NAME`, `gateway:…` or `sidecar:…`."""
 
     ztunnel: ZtunnelDump | None = None
-    envoy: Mapping[str, str] = field(default_factory=dict)
+    envoy: Mapping[str, EnvoyDump] = field(default_factory=dict)
 
 
 @final

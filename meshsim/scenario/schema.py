@@ -155,7 +155,8 @@ CLUSTER: Final[Fields] = {
     "ztunnel": _opt(_ENV, "ztunnel's env"),
     "unread": _opt(_map(_TEXT), "kinds that nobody could read, and why: {HTTPRoute: forbidden}"),
     "dumps": _opt(
-        _map(_ANY, _one_of(("ztunnel", "envoy"))), "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE}"
+        _map(_ANY, _one_of(("ztunnel", "envoy"))),
+        "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE, or [CONFIG_DUMP, CLUSTERS]}",
     ),
 }
 CALL: Final[Fields] = {

@@ -98,7 +98,8 @@ class Endpoint:
 
     `workload` is its workload uid. With `Via.GATEWAY`, `network` is the remote network, `authority` the
     service asked for there (`host:port`) and `source` the value of `x-istio-source`. With `Via.WAYPOINT` the
-    endpoint is a waypoint's pod and `authority` the service address asked for.
+    endpoint is a waypoint's pod and `authority` the service address asked for. `stranger` is a sentence where nobody
+    can say whose pod it is.
     """
 
     address: str
@@ -112,6 +113,7 @@ class Endpoint:
     weight: int = 1
     priority: int = 0
     locality: Locality = Locality()
+    stranger: str = ""
     why: tuple[Fact, ...] = field(default=(), compare=False)
 
 

@@ -77,15 +77,25 @@ def test_options_may_stand_between_the_scenario_and_the_table(capsys: pytest.Cap
     assert "helloworld-stable" in capsys.readouterr().out
 
 
-def test_dumps_that_are_not_loaded_are_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "z.json").write_text("{}")
+def test_what_stands_for_an_envoy_is_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "z.json").write_text('{"cluster_statuses": [{"name": "outbound|80||a.b", "host_statuses": []}]}')
     (tmp_path / "scenario.yaml").write_text(
         "apiVersion: meshsim/v1\nkind: Scenario\nname: dumped\nclusters:\n"
-        '  c1: {manifests: [], dumps: {envoy: {"waypoint:a/w": z.json}}}\n'
+        '  c1: {manifests: [], dumps: {envoy: {"waypoint:a/w": z.json, "eastwest:c1": z.json}}}\n'
     )
     main(["run", str(tmp_path)])
     out = capsys.readouterr()
-    assert (
-        "c1: the Envoys' dumps are not loaded yet, what waypoint:a/w holds comes from the manifests"
-        in out.out + out.err
+    assert f"c1: waypoint:a/w holds what {tmp_path}/z.json says at every moment" in out.out + out.err
+    assert "what an east-west gateway does follows from ztunnel's tables; this is not used" in out.out + out.err
+
+
+def test_a_dump_of_no_proxy_is_refused_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "scenario.yaml").write_text(
+        "apiVersion: meshsim/v1\nkind: Scenario\nname: dumped\nclusters:\n"
+        '  c1: {manifests: [], dumps: {envoy: {"waypoint:other/a/w": z.json, "pod:a/b": 7}}}\n'
     )
+    assert main(["run", str(tmp_path)]) == 3
+    said = capsys.readouterr().err
+    assert "scenario.yaml:5: 'waypoint:other/a/w' is no proxy of c1" in said
+    assert "write waypoint:NAMESPACE/NAME, gateway:NAMESPACE/NAME or sidecar:NAMESPACE/WORKLOAD" in said
+    assert "a dump is a file" in said

@@ -26,7 +26,7 @@ clusters:
     - manifests/cluster1/
     - {apiVersion: v1, kind: Namespace, metadata: {name: inline}}
     istiod: {env: {ENABLE_PEERING_LABEL_PROPAGATION: "app,rollouts-pod-template-hash"}}
-    dumps: {ztunnel: dumps/c1.json, envoy: {"waypoint:default/waypoint": dumps/c1.json}}
+    dumps: {ztunnel: dumps/c1.json, envoy: {"waypoint:default/waypoint": dumps/c1-waypoint.json}}
   cluster2: {dialect: istio/1.30, argo: "1.8", manifests: [-]}
 peering: [{watcher: cluster2, peer: cluster1}]
 calls:
@@ -60,6 +60,7 @@ def whole(tmp_path: Path) -> Scenario:
     (tmp_path / "dumps").mkdir()
     (tmp_path / "manifests/cluster1/a.yaml").write_text(SERVICE)
     (tmp_path / "dumps/c1.json").write_text('{"services": [], "workloads": []}')
+    (tmp_path / "dumps/c1-waypoint.json").write_text('{"cluster_statuses": [{"name": "x"}]}')
     (tmp_path / "scenario.yaml").write_text(WHOLE)
     return load(tmp_path / "scenario.yaml", stdin=SERVICE.encode)
 
@@ -94,6 +95,7 @@ def test_a_cluster_has_its_settings_objects_and_their_places(whole: Scenario, tm
     assert cluster1.dumps.ztunnel is not None
     assert cluster1.dumps.ztunnel.path == str(tmp_path / "dumps/c1.json")
     assert list(cluster1.dumps.envoy) == ["waypoint:default/waypoint"]
+    assert cluster1.dumps.envoy["waypoint:default/waypoint"].paths == (str(tmp_path / "dumps/c1-waypoint.json"),)
     assert cluster2.dialect == "istio/1.30"
     assert cluster2.argo is not None
     assert cluster2.argo.controller == "1.8"

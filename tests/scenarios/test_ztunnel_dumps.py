@@ -47,30 +47,6 @@ def told(session: Session, frm: str = "") -> list[Row]:
     return [row for row in session.verdicts("step:1") if row.frm.startswith(frm)]
 
 
-def answers(session: Session) -> list[tuple[object, ...]]:
-    """All that an answer states but its evidence, which a dump replaces."""
-    return [
-        (r.frm, r.to, r.verdict, r.reasons, r.masked, r.effective, r.pods, r.errors, r.hops, r.decided_by)
-        for r in told(session)
-    ]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "client-local-waypoint",
-        "flat-global-hostname",
-        "istio-client-local-waypoint",
-        "local-endpoints-first",
-        "pod-ip-in-the-same-cluster",
-        "sidecar-with-interop",
-        "ztunnel-network-mismatch",
-    ],
-)
-def test_a_dump_of_the_compiled_tables_gives_the_manifests_verdicts(dumped: Callable[..., Session], name: str) -> None:
-    assert answers(dumped(name)) == answers(load(f"scenarios/{name}"))
-
-
 def _without_waypoint(dump: dict[str, Any]) -> None:
     (service,) = (s for s in dump["services"] if s["hostname"] == GLOBAL)
     del service["waypoint"]

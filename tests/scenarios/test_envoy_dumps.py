@@ -1,0 +1,237 @@
+"""Scenarios whose Envoys' tables come from dumps."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scenarios.conftest import FOLDER, NAMES, answers
+
+from meshsim.model.evidence import Dumped
+from meshsim.model.verdict import Row, Verdict
+from meshsim.session import Session, load
+
+Make = Callable[..., tuple[Session, str | None]]
+WAYPOINT = "cluster1/waypoint:shop/waypoint"
+
+
+@pytest.mark.parametrize("kinds", [("envoy",), ("ztunnel",), ("ztunnel", "envoy")], ids="+".join)
+@pytest.mark.parametrize("name", NAMES)
+def test_dumps_of_the_compiled_tables_give_the_manifests_verdicts(
+    dumped: Make, name: str, kinds: tuple[str, ...]
+) -> None:
+    """What sources leave open, a dump settles."""
+    session, moment = dumped(name, kinds=kinds)
+    pairs = zip(session.verdicts(moment), load(FOLDER / name).verdicts(moment), strict=True)
+    for held, told in pairs:
+        assert answers((held,)) == answers((told,)) or "MS902" in told.reasons
+
+
+def sections(dump: dict[str, Any], key: str) -> list[Any]:
+    return next(section[key] for section in dump["configs"] if key in section)
+
+
+def routes(dump: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for found in sections(dump, "dynamic_listeners"):
+        for chain in found["active_state"]["listener"]["filter_chains"]:
+            manager = chain["filters"][-1]["typed_config"]
+            for host in manager.get("route_config", {}).get("virtual_hosts", ()):
+                yield from host["routes"]
+
+
+def row_of(session: Session, moment: str | None, frm: str) -> Row:
+    (row,) = (row for row in session.verdicts(moment) if row.frm.startswith(frm))
+    return row
+
+
+def test_a_waypoint_that_holds_older_weights_gives_skewed_shares(dumped: Make) -> None:
+    """The Rollout wrote 10; a waypoint that halves is asked."""
+
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        for route in routes(dump) if name == WAYPOINT else ():
+            for part in route["route"].get("weighted_clusters", {}).get("clusters", ()):
+                part["weight"] = {10: 5, 90: 5}[part["weight"]]
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(session, moment, "cluster1/shop/cart")
+    assert row.decided_by == "waypoint:cluster1/shop/waypoint"
+    assert row.verdict is Verdict.SKEWED
+    assert row.effective is not None
+    assert row.effective.canary == Fraction(1, 2)
+
+
+def test_what_a_dump_decided_is_evidence_of_its_file_and_line(dumped: Make) -> None:
+    session, moment = dumped("canary-gateway-api", only=WAYPOINT)
+    row = next(r for r in session.verdicts(moment) if (r.decided_by or "").startswith("waypoint:cluster1"))
+    steps = [step for path in row.trace.paths() for step in path.steps if step.hop == row.decided_by]
+    places = {fact.name: fact.evidence for step in steps for fact in step.facts}
+    weights = [place for name, place in places.items() if name.endswith("weight")]
+    assert len(weights) == 2
+    for place in (*weights, next(p for name, p in places.items() if name.startswith("cluster "))):
+        assert isinstance(place, Dumped)
+        assert place.path.endswith("cluster1-waypoint-shop-waypoint.json")
+        assert place.line > 1
+    cluster = next(name for name in places if name.startswith("cluster "))
+    lines = Path(places[cluster].path).read_text().splitlines()  # type: ignore[union-attr]
+    assert lines[places[cluster].line - 1].strip() == "{"  # type: ignore[union-attr]
+    nearby = " ".join(lines[places[cluster].line : places[cluster].line + 4])  # type: ignore[union-attr]
+    assert cluster.removeprefix("cluster ") in nearby
+
+
+def _elsewhere(name: str, dump: dict[str, Any]) -> None:
+    """The same pods under the addresses of another network plan, as in a live cluster whose Pods are not at hand."""
+    text = re.sub(r"100\.64\.", "10.244.", json.dumps(dump))
+    dump.clear()
+    dump.update(json.loads(text))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pods_at_unknown_addresses_are_known_by_where_they_are_listed_or_not_at_all(dumped: Make, name: str) -> None:
+    """A revision's Service or subset lists that revision's pods. istiod says of a host its workload and never its
+    revision: where only a Service of all pods lists it, nobody can tell."""
+    session, moment = dumped(name, _elsewhere)
+    for held, told in zip(session.verdicts(moment), load(FOLDER / name).verdicts(moment), strict=True):
+        if held.verdict is Verdict.UNDETERMINED and told.verdict is not Verdict.UNDETERMINED:
+            assert name in {"ingress-direct", "policy-allows-only-the-waypoint"}
+            assert held.reasons == ("MS901",)
+            assert "no manifest explains: add its Pod, or a dump of its cluster's ztunnel" in held.notes[0]
+        else:
+            assert (held.verdict, held.effective) == (told.verdict, told.effective)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"redirect": {"path_redirect": "/x"}}, "redirect, the client is redirected"),
+        ({"route": {"cluster_header": "x-to"}}, "a header names the cluster"),
+        (
+            {"typed_per_filter_config": {"envoy.filters.http.fault": {"abort": {"http_status": 503}}}},
+            "faults are injected",
+        ),
+    ],
+)
+def test_what_a_route_does_beyond_the_model_is_undetermined(dumped: Make, change: dict[str, Any], says: str) -> None:
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        for route in routes(dump):
+            route.update(change)
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(session, moment, "cluster1/shop/cart")
+    assert row.verdict is Verdict.UNDETERMINED
+    assert row.reasons == ("MS901",)
+    assert says in row.notes[0]
+    assert row.effective is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "acts"),
+    [
+        ({"name": "envoy.filters.http.lua", "typed_config": {"@type": "x.Lua"}}, True),
+        ({"name": "envoy.filters.http.rbac", "typed_config": {"@type": "x.RBAC", "rules": {"policies": {}}}}, True),
+        ({"name": "envoy.filters.http.rbac", "typed_config": {"@type": "x.RBAC", "shadow_rules": {}}}, False),
+        ({"name": "envoy.filters.http.fault", "typed_config": {"@type": "x.HTTPFault"}}, False),
+        ({"name": "envoy.filters.http.lua", "disabled": True}, False),
+        (
+            {"name": "istio.stats", "typed_config": {"@type": "x.TypedStruct", "type_url": "x/stats.PluginConfig"}},
+            False,
+        ),
+    ],
+)
+def test_filters_that_may_answer_are_not_modelled(dumped: Make, entry: dict[str, Any], acts: bool) -> None:
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        for found in sections(dump, "dynamic_listeners"):
+            for chain in found["active_state"]["listener"]["filter_chains"]:
+                chain["filters"][-1]["typed_config"].setdefault("http_filters", []).insert(0, entry)
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(session, moment, "cluster1/shop/cart")
+    assert (row.verdict is Verdict.UNDETERMINED) is acts
+    assert not acts or f"filter {entry['name']}" in row.notes[0]
+
+
+def test_a_route_of_an_object_that_no_manifest_has_bypasses_the_rollout(dumped: Make) -> None:
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        for route in routes(dump):
+            config = "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/leftover"
+            route.update({"name": "", "metadata": {"filter_metadata": {"istio": {"config": config}}}})
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(session, moment, "cluster1/shop/cart")
+    assert row.verdict is Verdict.BYPASSED
+    assert "MS209" in row.reasons
+
+
+@pytest.mark.parametrize(
+    "config", ["checkout-0-istio-autogenerated-k8s-gateway", "checkout~0~istio-autogenerated-k8s-gateway"]
+)
+def test_older_names_of_an_http_routes_virtual_service_are_known(dumped: Make, config: str) -> None:
+    """1.21 wrote `ROUTE-N-…` (istioctl's test data), later versions `ROUTE~N~…` and the merged `NAMESPACE~HOST`."""
+
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        for route in routes(dump):
+            if "metadata" in route:
+                path = f"/apis/networking.istio.io/v1alpha3/namespaces/shop/virtual-service/{config}"
+                route["metadata"]["filter_metadata"]["istio"]["config"] = path
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    assert row_of(session, moment, "cluster1/shop/cart").verdict is Verdict.APPLIED
+
+
+def test_a_waypoint_without_a_chain_for_the_service_closes_the_connection(dumped: Make) -> None:
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        for found in sections(dump, "dynamic_listeners"):
+            found["active_state"]["listener"]["filter_chains"] = []
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(session, moment, "cluster1/shop/cart")
+    assert row.verdict is Verdict.FAILING
+    assert [(e.share, e.code, e.flag) for e in row.errors] == [(1, "reset", "NR")]
+
+
+def test_a_host_that_envoy_itself_ejected_gets_nothing(dumped: Make, tmp_path: Path) -> None:
+    """`clusters?format=json` tells what outlier detection did; the canary's only pod is out, and its share fails."""
+    ejected: list[dict[str, Any]] = []
+
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        for found in sections(dump, "dynamic_endpoint_configs") if name == WAYPOINT else ():
+            config = found["endpoint_config"]
+            hosts = [
+                {
+                    "address": host["endpoint"]["address"],
+                    "health_status": {"eds_health_status": "HEALTHY"}
+                    | ({"failed_outlier_check": True} if "canary" in config["cluster_name"] else {}),
+                    "weight": 1,
+                }
+                for group in config["endpoints"]
+                for host in group["lb_endpoints"]
+            ]
+            ejected.append({"name": config["cluster_name"], "added_via_api": True, "host_statuses": hosts})
+
+    dumped("canary-gateway-api", edit, only=WAYPOINT)
+    folder = tmp_path / "canary-gateway-api"
+    (folder / "clusters.json").write_text(json.dumps({"cluster_statuses": ejected}))
+    text = (folder / "scenario.yaml").read_text()
+    file = "cluster1-waypoint-shop-waypoint.json"
+    (folder / "scenario.yaml").write_text(text.replace(file, f"[{file}, clusters.json]"))
+    session = load(folder)
+    row = row_of(session, session.moments(None)[0][0], "cluster1/shop/cart")
+    assert row.verdict is Verdict.FAILING
+    assert [(e.share, e.code, e.flag) for e in row.errors] == [(Fraction(1, 10), "503", "UH")]
+
+
+def test_a_dump_of_hosts_alone_leaves_the_routes_to_the_manifests(dumped: Make) -> None:
+    """What `istioctl proxy-config endpoint -o json`'s own test data has: a config_dump with endpoints only."""
+
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        dump["configs"] = [section for section in dump["configs"] if "dynamic_endpoint_configs" in section]
+        for found in sections(dump, "dynamic_endpoint_configs") if name == WAYPOINT else ():
+            if "canary" in found["endpoint_config"]["cluster_name"]:
+                found["endpoint_config"]["endpoints"] = []
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(session, moment, "cluster1/shop/cart")
+    assert row.decided_by == "waypoint:cluster1/shop/waypoint"
+    assert [(e.share, e.code, e.flag) for e in row.errors] == [(Fraction(1, 10), "503", "UH")]
