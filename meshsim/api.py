@@ -35,7 +35,7 @@ from meshsim.dataplane.balance import Candidate
 from meshsim.dataplane.ztunnel import NextHop, Refusal
 from meshsim.model.errors import InputError
 from meshsim.tables import load
-from meshsim.tables.load import plain
+from meshsim.tables.local import plain
 from meshsim.tables.service import Service
 from meshsim.tables.workload import NamespacedHostname
 from meshsim.tables.ztunnel import ZtunnelTables

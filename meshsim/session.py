@@ -123,7 +123,7 @@ class Session:
         found = []
         for moment, weight in moments:
             rows = tuple(row for _, rows in self.rows(moment, mode) for row in rows)
-            found.append(Moment(at=self._stated(moment, mode), weight=weight, rows=rows))
+            found.append(Moment(at=self.stated(moment, mode), weight=weight, rows=rows))
         checked = tuple(self._check(e, moments, at, mode) for e in self.scenario.expect)
         kept = tuple(c for c in checked if c is not None)
         return Answer(
@@ -135,7 +135,8 @@ class Session:
             findings=self.findings(),
         )
 
-    def _stated(self, moment: At | None, mode: str) -> At:
+    def stated(self, moment: At | None, mode: str = "auto") -> At:
+        """A moment as it is said: at rest is the last instant at which anything happened."""
         if moment is not None:
             return moment
         states = self.situation(moment, mode).deployed.states.values()
@@ -259,7 +260,7 @@ class Session:
         for moment, weight in self.moments(at, mode):
             situation = self.situation(moment, mode)
             for call in expand(situation, spec):
-                stated = self._stated(moment, mode)
+                stated = self.stated(moment, mode)
                 found.extend(explain(self, moment, mode, stated, weight, call))
         return tuple(found)
 
@@ -315,7 +316,7 @@ class Session:
         if frm is not None and not rows:
             msg = f"no caller's name contains {frm!r}"
             raise UsageError(msg, hint="`meshsim run` lists the callers")
-        return topology(Moment(at=self._stated(moment, mode), weight=weight, rows=rows))
+        return topology(Moment(at=self.stated(moment, mode), weight=weight, rows=rows))
 
     def fork(self, **edits: Any) -> "Session":
         """The same scenario with edits, for what-if questions; `compare` tells the difference.

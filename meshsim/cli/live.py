@@ -7,6 +7,9 @@ one in a million, twice. With a timeline and without --at, the timeline is repla
 
 `meshsim live validation` runs every scenario of a directory and writes which rule is backed by which evidence.
 
+`meshsim live diff` holds dumps of live proxies against the tables that the manifests compile to: which calls get
+something else, and the rows that make it so. The dumps are those that the scenario names, and --dump.
+
 `meshsim live observe` makes the scenario's calls from the client pods of clusters that exist and counts who
 answers; it has a --help of its own.
 
@@ -16,12 +19,13 @@ import argparse
 import json
 from typing import Final
 
+from meshsim.cli import livediff
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
+from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of
 from meshsim.model.errors import UsageError
 
 PARTS: Final = {
-    "observe": "meshsim.cli.live_observe",
+    "observe": "meshsim.cli.liveobserve",
 }
 """What has options of its own, and the module that has them."""
 EXAMPLES: Final = """\
@@ -29,6 +33,8 @@ examples:
   meshsim live envoy scenarios/canary-gateway-api
   meshsim live envoy scenarios/guide-gateway-api              the timeline, phase by phase
   meshsim live envoy scenarios/guide-gateway-api --at 200s --requests 5000
+  meshsim live diff snapshot                                  what live proxies hold against what the manifests say
+  meshsim live diff --dump east/waypoint:shop/waypoint=w.json --all -o markdown
   meshsim live validation scenarios --write docs/validation.md
   meshsim live observe scenario.yaml --context cluster1=kind-east --context cluster2=kind-west -o observations.json
 """
@@ -37,7 +43,9 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument(
-        "what", choices=("envoy", "validation"), help="envoy: one scenario; validation: the report on all"
+        "what",
+        choices=("envoy", "diff", "validation"),
+        help="envoy: one scenario on real proxies; diff: live dumps against it; validation: the report on all",
     )
     parser.add_argument("scenario", nargs="?", help="a scenario as for run; for validation, a directory of scenarios")
     parser.add_argument(
@@ -47,13 +55,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="requests for each row (default: 300 to 1000, by the number of rows)",
     )
     parser.add_argument("--write", metavar="FILE", help="where validation writes its page (default: standard output)")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
+    livediff.configure(parser)
     add_clusters(parser)
     add_moment(parser)
+    add_output(parser, ("table", "json", "markdown"))
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the lab; return the exit code."""
+    """Run the lab, or compare; return the exit code."""
+    if options.what == "diff":
+        return livediff.run(options)
+    if options.output == "markdown":
+        msg = f"meshsim live {options.what} has no markdown"
+        raise UsageError(msg, hint="write -o table or -o json")
     return _envoy(options) if options.what == "envoy" else _validation(options)
 
 

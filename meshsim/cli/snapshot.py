@@ -5,16 +5,21 @@ What may not be read is left out, said here, and written to the scenario: calls 
 Literal values of environment variables in templates stay, as the pod-template hash is made of them: look before you
 commit.
 
+Where istioctl is there, `istioctl ztunnel-config all` and `istioctl proxy-config all` (one pod of each waypoint,
+gateway and workload with a sidecar) say what the proxies hold, and `meshsim run` works on that; --no-dumps: leave it.
+
 exit codes: 0 written, 2 wrong call, 3 a context that cannot be read, or a directory that is no snapshot."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.app import emit
-from meshsim.model.errors import UsageError
+from meshsim.model.errors import MeshsimError, UsageError
 
 if TYPE_CHECKING:
+    from meshsim.live.dumps import Taken
     from meshsim.live.reading import Read, Wanted
 
 EXAMPLES: Final = """\
@@ -40,7 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dialect", metavar="PRODUCT/VERSION", help="written to the scenario")
     parser.add_argument("-o", "--output", metavar="DIR", help="where to write: a new directory, or an older snapshot")
-    parser.add_argument("--dry-run", action="store_true", help="print the kubectl calls; call nothing")
+    parser.add_argument("--no-dumps", action="store_true", help="do not ask the proxies what they hold")
+    parser.add_argument("--dry-run", action="store_true", help="print the kubectl and istioctl calls; call nothing")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,9 +62,12 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         import shlex
 
+        from meshsim.live import dumps
         from meshsim.live.reading import commands
 
-        emit("".join(f"{shlex.join(command)}\n" for one in wanted for command in commands(one)))
+        calls = [command for one in wanted for command in commands(one)]
+        calls += [command for one in wanted if not options.no_dumps for command in dumps.commands(one)]
+        emit("".join(f"{shlex.join(command)}\n" for command in calls))
         return 0
     if not options.output:
         msg = "where shall the snapshot go?"
@@ -68,12 +77,34 @@ def run(options: argparse.Namespace) -> int:
     from meshsim.live.snapshot import write
 
     reads = [read_cluster(one, programs.run) for one in wanted]
-    files = write(Path(options.output), reads, options.dialect)
-    emit(_said(options.output, reads, len(files)))
+    directory = Path(options.output)
+    files = write(directory, reads, options.dialect)
+    asked: dict[str, Taken | None] = {}
+    notes: list[str] = []
+    if not options.no_dumps:
+        try:
+            asked = _dumps(directory, wanted)
+        except MeshsimError as error:
+            notes.append(f"the proxies were not asked, as the manifests cannot be loaded: {error}")
+        taken = {name: one for name, one in asked.items() if one is not None}
+        if taken:
+            files = write(directory, reads, options.dialect, taken)
+    emit(_said(options.output, reads, asked, notes, len(files)))
     return 0
 
 
-def _said(directory: str, reads: "list[Read]", files: int) -> str:
+def _dumps(directory: Path, wanted: "list[Wanted]") -> "dict[str, Taken | None]":
+    from meshsim.live import commands as programs
+    from meshsim.live.dumps import take
+    from meshsim.live.proxies import proxies
+
+    pods = proxies(str(directory / "scenario.yaml"))
+    return {one.name: take(one, pods[one.name], programs.run) for one in wanted}
+
+
+def _said(
+    directory: str, reads: "list[Read]", asked: "Mapping[str, Taken | None]", notes: list[str], files: int
+) -> str:
     from meshsim.report.words import clean, quoted
 
     lines = []
@@ -83,8 +114,20 @@ def _said(directory: str, reads: "list[Read]", files: int) -> str:
         if read.absent:
             lines.append(f"  not installed: {', '.join(read.absent)}")
         lines += [f"  look before you commit: {warning}" for warning in read.warnings]
+        if read.name in asked:
+            lines += _held(asked[read.name])
+    lines += notes
     lines.append(f"{files} files in {directory}; next: meshsim run {quoted(directory)}")
     return "".join(f"{'  ' if line.startswith('  ') else ''}{clean(line)}\n" for line in lines)
+
+
+def _held(taken: "Taken | None") -> list[str]:
+    """What the proxies said of themselves."""
+    if taken is None:
+        return ["  no istioctl: what the proxies hold is not known"]
+    held = [*(["ztunnel"] if taken.ztunnel is not None else []), *taken.envoy]
+    lines = [f"  dumped: {', '.join(held)}"] if held else []
+    return lines + [f"  not dumped: {proxy}: {why}" for proxy, why in taken.missing.items()]
 
 
 def _wanted(options: argparse.Namespace) -> "list[Wanted]":

@@ -31,7 +31,7 @@ from meshsim.model.evidence import Dumped
 from meshsim.model.facts import Fact
 from meshsim.model.rule import Rule
 from meshsim.tables.configdump.clusters import split_name
-from meshsim.tables.configdump.domains import best_host, rank
+from meshsim.tables.configdump.domains import Domains, rank
 from meshsim.tables.configdump.rows import DumpedRoute, FilterChain, Listener, VirtualHost
 from meshsim.tables.envoy import Chain, Proxy, Route, Via
 from meshsim.tables.envoy import Cluster as EnvoyCluster
@@ -59,6 +59,7 @@ class DumpedEnvoy:
         self._addresses, self._ports = addresses, ports
         self.kind = compiled.id.partition(":")[0]
         self._missing: dict[str, int] = {}
+        self._domains: dict[int, Domains] = {}
         self._listeners = dump.tables.listeners or ()
 
     def proxy(self) -> Proxy:
@@ -130,7 +131,10 @@ class DumpedEnvoy:
 
     def _host(self, chain: FilterChain, host: str, port: int, vips: Iterable[str]) -> VirtualHost | None:
         routes = self.dump.tables.routes.get(chain.route_config) if chain.route_config else None
-        return best_host(routes.hosts if routes is not None else chain.hosts, host, port, vips)
+        hosts = routes.hosts if routes is not None else chain.hosts
+        if id(hosts) not in self._domains:
+            self._domains[id(hosts)] = Domains(hosts)
+        return self._domains[id(hosts)].best(host, port, vips)
 
     def _made(
         self, address: str, host: str, port: int, listener: Listener, chain: FilterChain, virtual: VirtualHost | None

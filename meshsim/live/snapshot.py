@@ -1,12 +1,13 @@
 """A snapshot as a directory: one file a namespace and kind, in stable order, and a scenario that names them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from meshsim.live.dumps import Taken
 from meshsim.live.reading import Read
 from meshsim.model.errors import InputError
 
@@ -16,9 +17,12 @@ SCHEMA: Final = "meshsim/snapshot/v1"
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def write(directory: Path, reads: Sequence[Read], dialect: str | None = None) -> list[str]:
-    """Write the snapshot; return its files, relative. Raises InputError where the directory holds something else."""
-    files = _files(reads, dialect)
+def write(
+    directory: Path, reads: Sequence[Read], dialect: str | None = None, dumps: Mapping[str, Taken] | None = None
+) -> list[str]:
+    """Write the snapshot, with the dumps of each cluster's proxies; return its files, relative. Raises InputError where
+    the directory holds something else."""
+    files = _files(reads, dialect, dumps or {})
     before = _before(directory)
     try:
         for name in before - files.keys():
@@ -52,8 +56,20 @@ def _before(directory: Path) -> set[str]:
     return {n for n in names if isinstance(n, str) and (directory / n).resolve().is_relative_to(root)}
 
 
-def _files(reads: Sequence[Read], dialect: str | None) -> dict[str, str]:
-    files = {"scenario.yaml": _scenario(reads, dialect)}
+def _files(reads: Sequence[Read], dialect: str | None, dumps: Mapping[str, Taken]) -> dict[str, str]:
+    files: dict[str, str] = {}
+    named: dict[str, dict[str, Any]] = {}
+    for cluster, taken in dumps.items():
+        found: dict[str, Any] = {}
+        if taken.ztunnel is not None:
+            found["ztunnel"] = f"{cluster}/dumps/ztunnel.json"
+            files[found["ztunnel"]] = _json(taken.ztunnel)
+        for proxy, dump in taken.envoy.items():
+            path = f"{cluster}/dumps/{proxy.replace(':', '-').replace('/', '-')}.json"
+            found.setdefault("envoy", {})[proxy] = path
+            files[path] = _json(dump)
+        named[cluster] = found
+    files["scenario.yaml"] = _scenario(reads, dialect, named)
     for read in reads:
         for (namespace, kind), objects in read.objects.items():
             place = namespace or "_cluster"
@@ -68,12 +84,18 @@ def _yaml(objects: Sequence[Any]) -> str:
     return text
 
 
-def _scenario(reads: Sequence[Read], dialect: str | None) -> str:
+def _json(dump: Mapping[str, Any]) -> str:
+    return json.dumps(dump, indent=1, sort_keys=True) + "\n"
+
+
+def _scenario(reads: Sequence[Read], dialect: str | None, dumps: Mapping[str, Mapping[str, Any]]) -> str:
     clusters: dict[str, Any] = {}
     for read in reads:
         clusters[read.name] = {"manifests": [f"{read.name}/manifests/"] if read.objects else []}
         if read.unread:
             clusters[read.name]["unread"] = dict(read.unread)
+        if dumps.get(read.name):
+            clusters[read.name]["dumps"] = dict(dumps[read.name])
     head = {"apiVersion": "meshsim/v1", "kind": "Scenario", **({"dialect": dialect} if dialect else {})}
     text: str = yaml.dump(
         {**head, "clusters": clusters}, Dumper=_DUMPER, sort_keys=False, default_flow_style=False, width=120

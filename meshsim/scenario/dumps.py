@@ -16,6 +16,21 @@ PROXY: Final = "waypoint:NAMESPACE/NAME, gateway:NAMESPACE/NAME or sidecar:NAMES
 _NAMED: Final = re.compile(r"(waypoint|gateway|ingress|sidecar):([^/\s]+)/([^/\s]+)(?:/([^/\s]+))?")
 
 
+def proxy_key(name: str, cluster: str) -> str:
+    """A proxy without its cluster, `gateway:` for `ingress:`, too; "" where the text names none of this cluster.
+
+    >>> proxy_key("ingress:east/shop/front", "east"), proxy_key("waypoint:shop/waypoint", "east")
+    ('gateway:shop/front', 'waypoint:shop/waypoint')
+    """
+    if name.partition(":")[0] == "eastwest":
+        return name
+    found = _NAMED.fullmatch(name)
+    if found is None or (found[4] and found[2] != cluster):
+        return ""
+    kind = "gateway" if found[1] == "ingress" else found[1]
+    return f"{kind}:{found[3]}/{found[4]}" if found[4] else f"{kind}:{found[2]}/{found[3]}"
+
+
 @final
 class DumpReader:
     """Reads the files that one cluster's `dumps:` names; what is wrong is gathered in `errors`."""
@@ -59,15 +74,10 @@ class DumpReader:
                 self._errors.append(error)
 
     def _key(self, name: Any, at: Path) -> str:
-        """The proxy without its cluster: `gateway:` for `ingress:`, too."""
-        if str(name).partition(":")[0] == "eastwest":
-            return str(name)
-        found = _NAMED.fullmatch(str(name))
-        if found is None or (found[4] and found[2] != self._cluster):
+        key = proxy_key(str(name), self._cluster)
+        if not key:
             self._wrong(at, f"{name!r} is no proxy of {self._cluster}", f"write {PROXY}", key=True)
-            return ""
-        kind = "gateway" if found[1] == "ingress" else found[1]
-        return f"{kind}:{found[3]}/{found[4]}" if found[4] else f"{kind}:{found[2]}/{found[3]}"
+        return key
 
     def _file(self, said: Any, at: Path) -> str:
         if not isinstance(said, str):

@@ -1,13 +1,13 @@
 """ztunnel's tables in the shape of its config dump, the one that `istioctl ztunnel-config all -o json` prints.
 
-Unlike the local configuration (`tables.load.plain`), a dump lists the endpoints on the service, and a waypoint's port
+Unlike the local configuration (`tables.local.plain`), a dump lists the endpoints on the service, and a waypoint's port
 is called `port` (istio/istio istioctl/pkg/ztunnelconfig/ztunnelconfig.go). `tables.load.ztunnel_tables` reads it back.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from meshsim.tables.load import plain
+from meshsim.tables.local import plain
 from meshsim.tables.service import Service
 from meshsim.tables.workload import Workload
 from meshsim.tables.ztunnel import ZtunnelTables

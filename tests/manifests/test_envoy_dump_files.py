@@ -59,6 +59,7 @@ def test_every_resource_knows_its_line(tmp_path: Path) -> None:
         "configs": [
             {"bootstrap": {"node": {"id": "waypoint~1~2~3", "metadata": {"CLUSTER_ID": "east"}}}},
             {"dynamicActiveClusters": [{"cluster": {"name": name, "type": "EDS"}} for name in ("outbound|80||a", "b")]},
+            {"version_info": "7", "dynamic_warming_clusters": [{"cluster": {"name": "c"}}], "last_updated": {"s": [1]}},
             {"dynamic_endpoint_configs": [{"endpoint_config": {"cluster_name": "b"}}]},
             {"dynamic_route_configs": [{"route_config": {"name": "80"}}]},
         ]
@@ -74,6 +75,7 @@ def test_every_resource_knows_its_line(tmp_path: Path) -> None:
     assert '"cluster_name": "b"' in near(tables.clusters["b"].line)
     assert '"name": "80"' in near(tables.routes["80"].line)
     assert (tables.node, tables.cluster_id) == ("waypoint~1~2~3", "east")
+    assert list(tables.clusters) == ["outbound|80||a", "b"]
     assert tables.clusters["outbound|80||a"].hosts is None
     assert tables.clusters["b"].hosts == ()
 

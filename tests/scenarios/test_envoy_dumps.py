@@ -130,6 +130,8 @@ def test_what_a_route_does_beyond_the_model_is_undetermined(dumped: Make, change
     ("entry", "acts"),
     [
         ({"name": "envoy.filters.http.lua", "typed_config": {"@type": "x.Lua"}}, True),
+        ({"name": "istio.stats", "typed_config": {"@type": "x/envoy.extensions.filters.http.lua.v3.Lua"}}, True),
+        ({"name": "mine", "typed_config": {"@type": "x/envoy.extensions.filters.http.cors.v3.Cors"}}, False),
         ({"name": "envoy.filters.http.rbac", "typed_config": {"@type": "x.RBAC", "rules": {"policies": {}}}}, True),
         ({"name": "envoy.filters.http.rbac", "typed_config": {"@type": "x.RBAC", "shadow_rules": {}}}, False),
         ({"name": "envoy.filters.http.fault", "typed_config": {"@type": "x.HTTPFault"}}, False),

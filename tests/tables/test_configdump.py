@@ -8,7 +8,7 @@ from meshsim.dataplane.match import HttpRequest, matches
 from meshsim.dataplane.priority import choose
 from meshsim.model.errors import InputError
 from meshsim.tables.configdump.clusters import assigned, assignment, cluster, split_name, statuses
-from meshsim.tables.configdump.domains import best_host
+from meshsim.tables.configdump.domains import Domains
 from meshsim.tables.configdump.listeners import listener
 from meshsim.tables.configdump.matches import route_match
 from meshsim.tables.configdump.message import Message
@@ -265,7 +265,7 @@ def test_the_most_specific_domain_wins(asked: str, name: str) -> None:
             "exact": "shop.example.com",
         }.items()
     ]  # fmt: skip
-    found = best_host(hosts, asked, 80)
+    found = Domains(hosts).best(asked, 80)
     assert found is not None
     assert found.name == name
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Dumped
-from meshsim.tables.load import plain, ztunnel_tables
+from meshsim.tables.load import ztunnel_tables
+from meshsim.tables.local import plain
 from meshsim.tables.service import HealthPolicy, LoadBalancing, Mode, Scope, Service, Visibility
 from meshsim.tables.workload import (
     ApplicationTunnel,

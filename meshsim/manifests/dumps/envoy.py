@@ -135,10 +135,12 @@ class _Reader:
         for key in at.members():
             take = _SECTIONS.get(key) or _SECTIONS.get(_snake(key))
             if take is None or at.opens not in "[{":
-                said = str(at.value()) if key == "@type" else ""
-                if ".v2alpha." in said:
+                said = at.value()
+                if key != "@type":
+                    continue
+                if ".v2alpha." in str(said):
                     at.fail("this dump is in the words of Envoy's API v2, which Istio has not used since 1.8")
-                if said.endswith(".ListenersConfigDump"):
+                if str(said).endswith(".ListenersConfigDump"):
                     self.parts.listeners = self.parts.listeners or {}
             elif at.opens == "{":
                 self._take(at, at.line, lambda row, line, take=take: take(self, row, line))  # type: ignore[misc]

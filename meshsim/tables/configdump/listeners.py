@@ -1,5 +1,6 @@
 """Listeners and their filter chains (envoy api/envoy/config/listener/v3/listener.proto)."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -8,6 +9,7 @@ from meshsim.tables.configdump.message import Message
 from meshsim.tables.configdump.routes import NEUTRAL_FILTERS, fault, route_configuration, weighted
 from meshsim.tables.configdump.rows import FilterChain, Listener
 
+_TYPE: Final = re.compile(r"\benvoy\.extensions\.filters\.(http|network)\.(\w+)\.v\d")
 _HTTP: Final = "HttpConnectionManager"
 _TCP: Final = "TcpProxy"
 _NEUTRAL: Final = NEUTRAL_FILTERS | {
@@ -47,8 +49,8 @@ def _chain(row: Message) -> FilterChain | None:
             found = _tcp(row, config)
         elif config.type == "RBAC" and not config.has("rules", "matcher"):
             continue
-        elif (name := entry.text("name")) not in _NEUTRAL:
-            limits.append(f"filter {name} acts on the connection")
+        elif _kind(entry) not in _NEUTRAL:
+            limits.append(f"filter {entry.text('name')} acts on the connection")
         if found is not None:
             wanted = row.row("filter_chain_match")
             ranges = [f"{r.text('address_prefix')}/{r.number('prefix_len')}" for r in wanted.rows("prefix_ranges")]
@@ -86,17 +88,24 @@ def _tcp(row: Message, proxy: Message) -> FilterChain:
     )
 
 
+def _kind(entry: Message) -> str:
+    """What a filter is: by its extension's type, as names are anybody's choice; by its name where the type is not one
+    of Envoy's own."""
+    found = _TYPE.search(entry.row("typed_config").text("@type"))
+    return f"envoy.filters.{found[1]}.{found[2]}" if found is not None else entry.text("name")
+
+
 def _http_filters(manager: Message) -> Iterator[str]:
     for entry in manager.rows("http_filters"):
-        name, config = entry.text("name"), entry.row("typed_config")
+        name, kind, config = entry.text("name"), _kind(entry), entry.row("typed_config")
         if entry.flag("disabled"):
             continue
-        if name == "envoy.filters.http.fault":
+        if kind == "envoy.filters.http.fault":
             acts = fault(config)
             if acts:
                 yield acts
         elif config.type == "RBAC":
             if config.has("rules", "matcher"):
                 yield "filter envoy.filters.http.rbac, authorization policies can deny the request"
-        elif name not in _NEUTRAL:
+        elif kind not in _NEUTRAL:
             yield f"filter {name} acts on the request"
