@@ -321,10 +321,11 @@ class Session:
     def fork(self, **edits: Any) -> "Session":
         """The same scenario with edits, for what-if questions; `compare` tells the difference.
 
-        Keywords, each optional: `patch={"cluster/Kind/namespace/name": {…}}` (a JSON merge patch), `labels` and
-        `annotations={"cluster/Kind/namespace/name": {key: value or None}}`, `replicas={object: number}`,
-        `delete=[object, …]`, `istiod={cluster: {variable: value}}`, `dialect="solo/1.29"` (or by cluster),
-        `peering="all"`, `"none"` or pairs (watcher, peer), `assume={key: choice}`, `fail=["eastwest:cluster1", …]`.
+        Keywords, each optional: `patch={"cluster/Kind/namespace/name": {…}}` (a JSON merge patch),
+        `fields={object: {"spec.ports.0.name": value or None}}`, `labels` and `annotations={object: {key: value or
+        None}}`, `replicas={object: number}`, `delete=[object, …]`, `istiod={cluster: {variable: value or None}}`,
+        `dialect="solo/1.29"` and `argo="1.8"` (or by cluster), `network={cluster: name}`, `peering="all"`, `"none"` or
+        pairs (watcher, peer), `assume={key: choice}`, `fail=["eastwest:cluster1", …]`.
 
         Raises InputError for an object that is not there, UsageError for an edit that cannot be.
         """
