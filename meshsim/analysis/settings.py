@@ -112,7 +112,7 @@ def _needed(value: Any) -> str:
 
 
 def _whether(value: Any, edits: Mapping[str, Any]) -> Mapping[str, Any]:
-    chosen = value if isinstance(value, bool) else _YES[value] if value in _YES else None
+    chosen = value if isinstance(value, bool) else _YES.get(value)
     if chosen is None:
         raise ValueError
     return edits if chosen else {}

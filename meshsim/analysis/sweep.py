@@ -13,8 +13,9 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import Any, Final, Protocol, final
 
+from meshsim.analysis.asked import Asked
 from meshsim.analysis.calls import expand
 from meshsim.analysis.judge import judge
 from meshsim.analysis.settings import setting
@@ -24,9 +25,6 @@ from meshsim.model.evidence import Source
 from meshsim.model.frozen import frozen, record
 from meshsim.model.verdict import At, Row
 from meshsim.scenario.scenario import CallSpec
-
-if TYPE_CHECKING:
-    from meshsim.session import Session
 
 TASK_SECONDS: Final = 0.25
 """How long a task of an executor grows its part of the tree before it hands back what is left."""
@@ -69,6 +67,8 @@ class Sweep:
     settings: tuple[Setting, ...]
     calls: tuple[CallSpec, ...]
     leaves: tuple[Leaf, ...]
+    moment: At | None = None
+    """The moment, where no setting varies it; None at rest."""
 
     @property
     def variants(self) -> int:
@@ -87,12 +87,6 @@ class Sweep:
         """The leaf that answers one point of the grid: the position of a value for every setting."""
         return next(leaf for leaf in self.of(call) if all(point[index] == value for index, value in leaf.taken))
 
-    def _repr_html_(self) -> str:
-        """For notebooks: what decides each call."""
-        from meshsim.report.sweep import html
-
-        return html(self)
-
 
 class Record(Protocol):
     """Where leaves are kept as they are found."""
@@ -106,9 +100,8 @@ class Record(Protocol):
 class Explorer:
     """Answers variants of one session: what a task of an executor carries."""
 
-    def __init__(self, session: "Session", settings: tuple[Setting, ...], at: At | None, mode: str) -> None:
-        self._scenario = replace(session.scenario, expect=(), calls=())
-        self._mesh = session.mesh
+    def __init__(self, session: Asked, settings: tuple[Setting, ...], at: At | None, mode: str) -> None:
+        self._asked = session.forked(session.mesh)
         self.settings = settings
         self._at = at
         self._mode = mode
@@ -122,12 +115,10 @@ class Explorer:
     def variants(self) -> Variants:
         """The watched Meshes; raises InputError or UsageError for a value that cannot be."""
         if self._variants is None:
-            self._variants = Variants(self._mesh, self.settings)
+            self._variants = Variants(self._asked.mesh, self.settings)
         return self._variants
 
-    def grow(
-        self, call: int, spec: CallSpec, stems: Sequence[Taken], seconds: float
-    ) -> tuple[list[Leaf], list[Taken]]:
+    def grow(self, call: int, spec: CallSpec, stems: Sequence[Taken], seconds: float) -> tuple[list[Leaf], list[Taken]]:
         """Leaves from the stems on, and the stems that are left when the time is over. One leaf at least."""
         end = time.monotonic() + seconds
         leaves: list[Leaf] = []
@@ -149,8 +140,6 @@ class Explorer:
         return Leaf(call=call, taken=taken, rows=rows)
 
     def _rows(self, spec: CallSpec, choices: Choices) -> Iterator[Found]:
-        from meshsim.session import Session
-
         asks: dict[str, Any] = {}
         for index in self._asking:
             for key, value in choices.take(index).asks.items():
@@ -158,7 +147,7 @@ class Explorer:
         at, headers = asks.pop("at", self._at), {**spec.headers, **asks.pop("headers", {})}
         spec = replace(spec, **asks, headers={key: value for key, value in headers.items() if value is not None})
         try:
-            situation = Session(self._scenario, self.variants.watched(choices)).situation(at, self._mode)
+            situation = self._asked.forked(self.variants.watched(choices)).situation(at, self._mode)
             for call in expand(situation, spec):
                 yield from map(_found, judge(situation, call))
         except (InputError, UsageError) as error:
@@ -174,7 +163,7 @@ def branches(leaf: Leaf, stem: Taken, settings: Sequence[Setting]) -> Iterator[T
 
 
 def sweep(
-    session: "Session",
+    session: Asked,
     vary: Mapping[str, Sequence[Any]] | Sequence[Setting],
     *,
     at: At | None = None,
@@ -201,7 +190,7 @@ def sweep(
     explorer.variants  # noqa: B018  what cannot be is said before anything runs
     kept = record(_identity(session, settings, calls, at, mode), settings) if record is not None else None
     found, open_stems = _taken_up(kept, calls, settings)
-    total = Sweep(scenario=session.scenario.name, settings=settings, calls=calls, leaves=())
+    total = Sweep(scenario=session.scenario.name, settings=settings, calls=calls, leaves=(), moment=at)
     done = sum((Fraction(total.covered(leaf), total.variants) for leaf in found), Fraction(0))
 
     def take(leaves: list[Leaf]) -> None:
@@ -284,7 +273,7 @@ def grown(
 
 
 def _settings(
-    session: "Session", vary: Mapping[str, Sequence[Any]] | Sequence[Setting], at: At | None, mode: str
+    session: Asked, vary: Mapping[str, Sequence[Any]] | Sequence[Setting], at: At | None, mode: str
 ) -> tuple[Setting, ...]:
     given = tuple(setting(name, values) for name, values in vary.items()) if isinstance(vary, Mapping) else tuple(vary)
     names = [one.name for one in given]
@@ -300,7 +289,7 @@ def _settings(
     return given
 
 
-def _calls(session: "Session", at: At | None, mode: str, frm: str | None, to: str | None) -> Iterator[CallSpec]:
+def _calls(session: Asked, at: At | None, mode: str, frm: str | None, to: str | None) -> Iterator[CallSpec]:
     """The calls of the scenario as it stands, each by its full name."""
     where = Source("sweep")
     named = dict.fromkeys(
@@ -336,9 +325,7 @@ def _found(row: Row) -> Found:
     )
 
 
-def _identity(
-    session: "Session", settings: Sequence[Setting], calls: Sequence[CallSpec], at: At | None, mode: str
-) -> str:
+def _identity(session: Asked, settings: Sequence[Setting], calls: Sequence[CallSpec], at: At | None, mode: str) -> str:
     """What makes two sweeps the same: their Mesh, timeline, settings and calls."""
     from meshsim.version import VERSION
 

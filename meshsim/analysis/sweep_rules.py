@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
+from meshsim.analysis.diagram import Diagram
+from meshsim.analysis.gate import FINDINGS, UNDETERMINED, Gate
 from meshsim.analysis.sweep import Leaf, Sweep, Taken
 from meshsim.model.frozen import record
+from meshsim.model.verdict import Verdict
 
 Outcome = tuple[tuple[str | None, str, bool], ...]
 """(rollout, verdict, masked) of every row of a call."""
@@ -28,11 +31,16 @@ def outcome(leaf: Leaf) -> Outcome:
 
 def matters(found: Sweep, call: int) -> tuple[int, ...]:
     """The settings that change a call's verdict somewhere: two variants that differ in nothing else differ in it."""
-    cubes = _Cubes(found, call)
-    seen = 0
-    for _, decided, _ in _forced(cubes):
-        seen |= decided
-    return tuple(i for i in range(len(found.settings)) if seen & cubes.field(i))
+    diagram = Diagram([len(one.options) for one in found.settings])
+    return diagram.asked(diagram.of([(leaf.taken, outcome(leaf)) for leaf in found.of(call)]))
+
+
+def variants_by_outcome(found: Sweep, call: int) -> dict[Outcome, int]:
+    """How many points of the grid each outcome has, the most first."""
+    counts: dict[Outcome, int] = {}
+    for leaf in found.of(call):
+        counts[outcome(leaf)] = counts.get(outcome(leaf), 0) + found.covered(leaf)
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], str(one[0]))))
 
 
 def rules(found: Sweep, call: int) -> tuple[Rule, ...]:
@@ -108,9 +116,7 @@ class _Cubes:
 
 
 def _forced(cubes: _Cubes) -> tuple[tuple[Outcome, int, int], ...]:
-    """Every leaf with the values alone that force its outcome. A setting that matters at some point of the grid is
-    among those of the leaf that holds the point, and each that is kept does matter: without it, the other outcome is
-    one step away."""
+    """Every leaf with the values alone that force its outcome."""
     made: dict[tuple[Outcome, int, int], None] = {}
     for result, group in cubes.by_outcome.items():
         others = [cube for other, cubes_there in cubes.by_outcome.items() if other != result for cube in cubes_there]
@@ -128,9 +134,7 @@ def _widened(cubes: _Cubes, decided: int, values: int, others: Sequence[tuple[in
     return decided, values & decided
 
 
-def _covering(
-    cubes: _Cubes, made: Iterable[tuple[Outcome, int, int]]
-) -> Iterator[tuple[Outcome, int, int]]:
+def _covering(cubes: _Cubes, made: Iterable[tuple[Outcome, int, int]]) -> Iterator[tuple[Outcome, int, int]]:
     """Few of the rules that cover every leaf, the one that covers most of what is left first."""
     candidates = tuple(made)
     for result, group in cubes.by_outcome.items():
@@ -174,3 +178,13 @@ def _count(values: Mapping[int, tuple[int, ...]], sizes: Sequence[int], every: i
     for index, chosen in values.items():
         number = number // sizes[index] * len(chosen)
     return number
+
+
+def exit_code(found: Sweep, gate: Gate) -> int:
+    """0 where no variant is at or above the gate's level, 1 where one is, 4 where only undetermined ones stand in the
+    way. A variant that cannot be says nothing of the mesh."""
+    verdicts = {row.verdict for leaf in found.leaves for row in leaf.rows if not row.refused}
+    levels = [Verdict(verdict) for verdict in verdicts]
+    if any(gate.fails(verdict) for verdict in levels):
+        return FINDINGS
+    return UNDETERMINED if Verdict.UNDETERMINED in levels and gate.fail_on != "never" else 0

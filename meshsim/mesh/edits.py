@@ -11,7 +11,6 @@ from meshsim.model.evidence import Evidence
 from meshsim.model.names import ObjectKey
 from meshsim.tables.dialect import parse_dialect
 
-
 _IDENTITY: Final = frozenset({("metadata", "name"), ("metadata", "namespace")})
 
 

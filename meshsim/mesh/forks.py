@@ -78,12 +78,17 @@ def fork(
         mesh = mesh.fork(links=_links(mesh, peering))
     if assume is not None:
         mesh = mesh.fork(assume={**mesh.assume, **assume})
+    down = _targets(fail)
+    return mesh.fork(down=mesh.down | down) if down else mesh
+
+
+def _targets(fail: Iterable[str]) -> frozenset[str]:
     down = frozenset([fail] if isinstance(fail, str) else fail)
     for target in down:
         if target.partition(":")[0] not in TARGETS:
             msg = f"fork cannot fail {target!r}"
             raise UsageError(msg, hint=f"targets are {', '.join(TARGETS)}; for pods use replicas")
-    return mesh.fork(down=mesh.down | down) if down else mesh
+    return down
 
 
 def _each(mesh: Mesh, value: str | Mapping[str, str]) -> Mapping[str, str]:
