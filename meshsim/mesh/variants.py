@@ -20,6 +20,8 @@ Edits = Mapping[str, Any]
 """Keywords of `forks.fork`; none leaves the Mesh as it is."""
 _OF_OBJECTS: Final = frozenset({"labels", "annotations", "fields", "replicas", "patch"})
 _OF_MAPPINGS: Final = frozenset({"istiod", "assume"})
+_TEXTS: Final = ("labels", "annotations")
+"""Mappings of an object's metadata; a missing one is an empty one."""
 
 
 @final
@@ -186,10 +188,13 @@ def _paths(old: Any, new: Any, here: Path) -> Iterable[Path]:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
-            if key not in old or key not in new:
+            one, other = old.get(key, NOTHING), new.get(key, NOTHING)
+            if here == ("metadata",) and key in _TEXTS:
+                one, other = ({} if value is NOTHING else value for value in (one, other))
+            if one is NOTHING or other is NOTHING:
                 yield (*here, key)
             else:
-                yield from _paths(old[key], new[key], (*here, key))
+                yield from _paths(one, other, (*here, key))
     elif type(old) is not type(new) or old != new:
         yield here
 
@@ -200,7 +205,7 @@ def _opened(data: Any, path: Path, value: Callable[[], Any]) -> dict[Any, Any]:
     head, rest = path[0], path[1:]
     if not rest:
         return Watched(held, {**keys, head: value})
-    inner = _opened(held[head], rest, value)
+    inner = _opened(held.get(head, {}), rest, value)
     return Watched({**held, head: inner}, keys) if keys else {**held, head: inner}
 
 
