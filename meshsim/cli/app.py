@@ -22,7 +22,7 @@ VERBS: Final[dict[str, str]] = {
     "timeline": "intervals over time: what the rollout wants, what each client gets, why",
     "sample": "the counts that a curl loop would print, and how many requests a real check needs",
     "graph": "the topology and the paths, as a picture or for Mermaid and Graphviz",
-    "live": "the scenario on real Envoy processes, compared with the model",
+    "live": "the model held against real Envoys, or against what your clusters' clients were answered",
     "diff": "the verdicts that change between two scenarios or git revisions, and the line that changed them",
     "test": "every expectation of your scenarios as a test, with pytest",
     "tables": "what the proxies of a cluster should hold, as istioctl would show it",
@@ -110,6 +110,8 @@ def _dispatch(words: Sequence[str]) -> int:
         msg = f"meshsim has no {kind} {verb!r}"
         raise UsageError(msg, hint=_instead(verb))
     module = import_module(f"meshsim.cli.{verb}")
+    if rest and rest[0] in getattr(module, "PARTS", {}):
+        module, verb, rest = import_module(module.PARTS[rest[0]]), f"{verb} {rest[0]}", rest[1:]
     parser = _parser(verb, module)
     try:
         code: int = module.run(parser.parse_intermixed_args(rest))

@@ -10,6 +10,9 @@ one in a million, twice. With a timeline and without --at, the timeline is repla
 `meshsim live diff` holds dumps of live proxies against the tables that the manifests compile to: which calls get
 something else, and the rows that make it so. The dumps are those that the scenario names, and --dump.
 
+`meshsim live observe` makes the scenario's calls from the client pods of clusters that exist and counts who
+answers; it has a --help of its own.
+
 exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input or no Envoy on this machine."""
 
 import argparse
@@ -21,6 +24,10 @@ from meshsim.cli.app import emit
 from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of
 from meshsim.model.errors import UsageError
 
+PARTS: Final = {
+    "observe": "meshsim.cli.liveobserve",
+}
+"""What has options of its own, and the module that has them."""
 EXAMPLES: Final = """\
 examples:
   meshsim live envoy scenarios/canary-gateway-api
@@ -29,6 +36,7 @@ examples:
   meshsim live diff snapshot                                  what live proxies hold against what the manifests say
   meshsim live diff --dump east/waypoint:shop/waypoint=w.json --all -o markdown
   meshsim live validation scenarios --write docs/validation.md
+  meshsim live observe scenario.yaml --context cluster1=kind-east --context cluster2=kind-west -o observations.json
 """
 
 
