@@ -10,7 +10,7 @@ from meshsim.analysis.judge import judge, trace_of
 from meshsim.analysis.situation import Situation
 from meshsim.manifests.inventory import sentences
 from meshsim.mesh.build import build_mesh
-from meshsim.mesh.mesh import Mesh
+from meshsim.mesh.mesh import Cluster, Mesh
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
 from meshsim.model.trace import Trace
@@ -354,7 +354,7 @@ class Session:
         found: list[str] = []
         for name, inventory in self.scenario.inventory.items():
             found.extend(sentences(name, inventory))
-        found.extend(_held(self.scenario))
+        found.extend(_held(self.scenario, self.mesh))
         found.extend(
             f"{name}: ztunnel's tables are those of {entry.dumps.ztunnel.path} at every moment: steps, faults and "
             "edits do not change them"
@@ -377,15 +377,26 @@ class Session:
         return tuple(found)
 
 
-def _held(scenario: Scenario) -> Iterator[str]:
+def _held(scenario: Scenario, mesh: Mesh) -> Iterator[str]:
     """What Envoys' dumps stand for."""
     for name, entry in scenario.clusters.items():
         for proxy, held in entry.dumps.envoy.items():
             files = " and ".join(held.paths)
             if proxy.startswith("eastwest"):
                 yield f"{name}: {files}: what an east-west gateway does follows from ztunnel's tables; this is not used"
+            elif not _shown(mesh.clusters[name], proxy):
+                yield f"{name}: no manifest has {proxy}, so that no call meets what {files} says"
             else:
                 yield f"{name}: {proxy} holds what {files} says at every moment: steps, faults and edits change nothing"
+
+
+def _shown(cluster: Cluster, proxy: str) -> bool:
+    """Whether the manifests have the Gateway, or the workload with a sidecar."""
+    kind, _, place = proxy.partition(":")
+    namespace, _, name = place.partition("/")
+    kinds = ("Deployment", "Rollout", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob")
+    wanted = kinds if kind == "sidecar" else ("Gateway", "Gateway.networking.istio.io")
+    return any(cluster.get(one, namespace, name) is not None for one in wanted)
 
 
 def _client(call: Call) -> object:

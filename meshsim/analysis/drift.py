@@ -15,6 +15,7 @@ from meshsim.dataplane.resolve import resolve
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.frozen import frozen
 from meshsim.model.verdict import Row
+from meshsim.tables.configdump.clusters import split_name
 from meshsim.tables.envoy import Proxy
 from meshsim.tables.views import ClusterView, PodRow
 from meshsim.tables.workload import Locality, NetworkAddress
@@ -185,6 +186,8 @@ def _everything(model: Situation, held: Situation) -> Iterator[RowDrift]:
             for address in dict.fromkeys((*mine.get(ident, ()), *theirs.get(ident, ()))):
                 yield from chain(one, other, address, None)
             for cluster_name in dict.fromkeys((*one.clusters, *other.clusters)):
+                if not split_name(cluster_name)[0]:
+                    continue  # the Envoy's own: agent, prometheus_stats, …
                 yield from cluster(model, held, one, other, cluster_name)
 
 

@@ -21,7 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CLUSTER/PROXY=FILE",
-        help="a dump beside those of the scenario: east/ztunnel=FILE, east/waypoint:NAMESPACE/NAME=FILE (repeatable)",
+        help="a dump beside those of the scenario: east/ztunnel=FILE, east/waypoint:NAMESPACE/NAME=FILE[,FILE] "
+        "(repeatable)",
     )
     group.add_argument("--all", action="store_true", help="every difference, not only those that change an answer")
 
@@ -80,5 +81,5 @@ def _with(mesh: "Mesh", given: list[str]) -> "Mesh":
         if not key:
             msg = f"--dump {text!r}: {proxy!r} is no proxy of {cluster}"
             raise UsageError(msg, hint=f"PROXY is ztunnel, {PROXY}")
-        mesh = mesh.fork(replace(here, envoy_dumps={**here.envoy_dumps, key: envoy.read([path])}))
+        mesh = mesh.fork(replace(here, envoy_dumps={**here.envoy_dumps, key: envoy.read(path.split(","))}))
     return mesh

@@ -268,12 +268,15 @@ def _split(address: str) -> tuple[str, int]:
 
 
 def _named(chain: FilterChain) -> tuple[int, str] | None:
-    """The (port, host) in a waypoint's chain's name: `inbound-vip|80|http|HOST`, `inbound-vip|80||HOST-http` before."""
-    found = _WAYPOINT_CHAIN.fullmatch(chain.name)
-    if found is None:
-        return None
-    host = found[3] if found[2] else found[3].removesuffix("-http").removesuffix("-tcp")
-    return int(found[1]), host
+    """The (port, host) in a waypoint's chain's name, `inbound-vip|80|http|HOST` (`inbound-vip|80||HOST-http` before);
+    else in that of its routes, or of the one cluster that its bytes go to."""
+    single = chain.clusters[0].cluster if len(chain.clusters) == 1 else ""
+    for name in (chain.name, chain.inline, single):
+        found = _WAYPOINT_CHAIN.fullmatch(name)
+        if found is not None:
+            host = found[3] if found[2] else found[3].removesuffix("-http").removesuffix("-tcp")
+            return int(found[1]), host
+    return None
 
 
 def _everywhere(address: str) -> bool:

@@ -65,6 +65,9 @@ class Hosts:
         known = host.endpoint
         if known.via is Via.GATEWAY:
             return self._gateway(dumped, host, compiled)
+        if known.via in {Via.DIRECT, Via.MTLS} and self._at(known.address) is None and self._gateway_at(known.address):
+            there = replace(known, via=Via.GATEWAY, authority="")
+            return self._gateway(dumped, replace(host, endpoint=there, gateway=known.address), compiled)
         if known.via is Via.WAYPOINT:
             uid = self._at(host.waypoint) or next((e.workload for e in waypoints), None)
             pod = self.registry.pod_by_uid.get(uid or "")
@@ -151,17 +154,25 @@ class Hosts:
 
     def _behind(self, address: str) -> str | None:
         """The peer whose east-west gateway has an address; else the only one on another network."""
+        found = self._gateway_at(address)
+        return found or (self._peers[0].name if len(self._peers) == 1 else None)
+
+    def _gateway_at(self, address: str) -> str | None:
+        """The peer whose east-west gateway has an address, in its status or as the model counts them."""
         ip = address.rpartition(":")[0].strip("[]")
         names = tuple(sorted(self.registry.mesh.clusters))
-        peers = [
-            peer for peer in self.registry.mesh.peers(self.here.name) if peer.network.value != self.here.network.value
-        ]
-        for peer in peers:
+        for peer in self._peers:
             manifest = eastwest(self.registry, peer).manifest
             stated = manifest.get("status", "addresses", default=[]) if manifest is not None else []
             if ip in {gateway_ip(names, peer.name), *(str(one.get("value")) for one in stated)}:
                 return peer.name
-        return peers[0].name if len(peers) == 1 else None
+        return None
+
+    @cached_property
+    def _peers(self) -> tuple[Cluster, ...]:
+        here = self.here
+        peers = self.registry.mesh.peers(here.name)
+        return tuple(peer for peer in peers if peer.network.value != here.network.value)
 
     @cached_property
     def _ties(self) -> Mapping[str, str]:

@@ -61,7 +61,7 @@ def cluster_of(
             owner.evidence("spec", "subsets", index, "labels"),
         )
     policy = policy_of(rule, subset, port.number)
-    matching, unmodelled = _matching(members, labels, facts)
+    matching, contested = _matching(members, labels, facts)
     reachable = [m for m in matching if place.remote or not (m.gateway or m.through)]
     unready, panic = _unready(place.cluster, policy, facts)
     served = [m for m in reachable if unready or m.ready or _publishes_unready(service)]
@@ -99,7 +99,8 @@ def cluster_of(
         empty_reason=empty,
         marks=frozenset({SUBSET_LOST}) if _loses_subset(members, served, labels) else frozenset(),
         why=facts.read(),
-        unmodelled=(*unmodelled, *limits, *_node_local(service, served)),
+        unmodelled=(*limits, *_node_local(service, served)),
+        contested=contested,
     )
 
 

@@ -139,9 +139,10 @@ def _backend(
         )
         return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
     facts = (*facts, *cluster.why)
-    if cluster.unmodelled:
-        question = f"{backend}: {'; '.join(cluster.unmodelled)}"
-        return undecided(proxy.id, share, UNMODELLED, code="MS902", question=question, facts=facts)
+    for code, sentences in (("MS901", cluster.unmodelled), ("MS902", cluster.contested)):
+        if sentences:
+            question = f"{backend}: {'; '.join(sentences)}"
+            return undecided(proxy.id, share, UNMODELLED, code=code, question=question, facts=facts)
     hosts = choose(cluster)
     if not hosts:
         said = "503 no_healthy_upstream" if _answers(chain) else "the connection is closed"

@@ -15,6 +15,7 @@ from meshsim.live.reading import Wanted
 from meshsim.model.frozen import frozen
 
 MISSING: Final = 127
+_ADMIN: Final = "type.googleapis.com/envoy.admin.v3."
 _SECTIONS: Final = (
     "ListenersConfigDump", "RoutesConfigDump", "ClustersConfigDump", "EndpointsConfigDump"
 )  # fmt: skip
@@ -50,8 +51,13 @@ def istioctl(wanted: Wanted, *words: str) -> list[str]:
 
 
 def commands(wanted: Wanted) -> list[list[str]]:
-    """The istioctl calls that a snapshot may make; the last one for every proxy."""
-    return [istioctl(wanted, "ztunnel-config", "all"), istioctl(wanted, "proxy-config", "all", "POD.NAMESPACE")]
+    """The istioctl calls that a snapshot may make; the last two for every proxy."""
+    return [istioctl(wanted, "ztunnel-config", "all"), *_of_envoy(wanted, "POD.NAMESPACE")]
+
+
+def _of_envoy(wanted: Wanted, pod: str) -> list[list[str]]:
+    """`all` leaves endpoints out, and `endpoint` what they are reached through (istioctl pkg/proxyconfig)."""
+    return [istioctl(wanted, "proxy-config", what, pod) for what in ("all", "eds")]
 
 
 def take(wanted: Wanted, pods: Sequence[ProxyPod], run: Runner) -> Taken | None:
@@ -63,10 +69,15 @@ def take(wanted: Wanted, pods: Sequence[ProxyPod], run: Runner) -> Taken | None:
     ztunnel = _answer(ran, "ztunnel", missing, ztunnel_tidy)
     envoy = {}
     for one in pods:
-        ran = run(istioctl(wanted, "proxy-config", "all", f"{one.pod}.{one.namespace}"))
-        found = _answer(ran, one.proxy, missing, envoy_tidy)
-        if found is not None:
-            envoy[one.proxy] = found
+        parts = [
+            _answer(run(command), one.proxy, missing, tidy)
+            for command, tidy in zip(
+                _of_envoy(wanted, f"{one.pod}.{one.namespace}"), (envoy_tidy, endpoints_tidy), strict=True
+            )
+            if one.proxy not in missing
+        ]
+        if one.proxy not in missing:
+            envoy[one.proxy] = {"configs": [section for part in parts if part for section in part["configs"]]}
     return Taken(ztunnel=ztunnel, envoy=envoy, missing=missing)
 
 
@@ -112,6 +123,15 @@ def envoy_tidy(dump: Any) -> Mapping[str, Any] | None:
     return {"configs": kept}
 
 
+def endpoints_tidy(listed: Any) -> Mapping[str, Any] | None:
+    """The hosts that istiod told, as a config_dump with endpoints has them."""
+    if not isinstance(listed, list):
+        return None
+    found = [{"endpoint_config": _plain(one)} for one in listed]
+    found.sort(key=lambda one: json.dumps(one, sort_keys=True))
+    return {"configs": [{"@type": f"{_ADMIN}EndpointsConfigDump", "dynamic_endpoint_configs": found}]}
+
+
 def _node(bootstrap: Mapping[str, Any]) -> dict[str, Any]:
     node = bootstrap.get("node") or {}
     cluster = (node.get("metadata") or {}).get("CLUSTER_ID")
@@ -134,7 +154,8 @@ def _plain(value: Any) -> Any:
     """Without noise and anything confidential; hosts in order of address."""
     if isinstance(value, dict):
         kept = {key: _plain(one) for key, one in value.items() if key not in _NOISE and key not in _SENSITIVE}
-        if isinstance(kept.get("lb_endpoints"), list):
-            kept["lb_endpoints"] = sorted(kept["lb_endpoints"], key=lambda one: json.dumps(one, sort_keys=True))
+        for hosts in ("lb_endpoints", "lbEndpoints"):
+            if isinstance(kept.get(hosts), list):
+                kept[hosts] = sorted(kept[hosts], key=lambda one: json.dumps(one, sort_keys=True))
         return kept
     return [_plain(one) for one in value] if isinstance(value, list) else value

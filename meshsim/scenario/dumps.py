@@ -13,6 +13,8 @@ from meshsim.model.errors import InputError
 from meshsim.scenario.scenario import Dumps
 
 PROXY: Final = "waypoint:NAMESPACE/NAME, gateway:NAMESPACE/NAME or sidecar:NAMESPACE/WORKLOAD"
+MOST_FILES: Final = 6
+"""A config_dump, a clusters, and what istioctl's `proxy-config` prints piece by piece."""
 _NAMED: Final = re.compile(r"(waypoint|gateway|ingress|sidecar):([^/\s]+)/([^/\s]+)(?:/([^/\s]+))?")
 
 
@@ -62,8 +64,8 @@ class DumpReader:
         for name, said in by_proxy.items():
             key = self._key(name, (*at, name))
             files = said if isinstance(said, list) else [said]
-            if not files or len(files) > 2:
-                self._wrong((*at, name), "an Envoy's dump is a config_dump, or a config_dump and a clusters")
+            if not files or len(files) > MOST_FILES:
+                self._wrong((*at, name), f"an Envoy's dump is a file, or 2 to {MOST_FILES} of them")
                 continue
             paths = [self._file(one, (*at, name)) for one in files]
             if not key or not all(paths):

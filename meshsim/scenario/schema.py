@@ -116,7 +116,7 @@ CLUSTER: Final[Fields] = {
     ),
     "dumps": fields.opt(
         fields.mapping_of(fields.ANY, fields.one_of(("ztunnel", "envoy"))),
-        "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE, or [CONFIG_DUMP, CLUSTERS]}",
+        "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE, or [CONFIG_DUMP, CLUSTERS, …]}",
     ),
 }
 CALL: Final[Fields] = {

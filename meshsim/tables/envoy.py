@@ -142,6 +142,9 @@ class Cluster:
     """Marks for the steps that choose this cluster: see `dataplane`."""
     why: tuple[Fact, ...] = field(default=(), compare=False)
     unmodelled: tuple[str, ...] = ()
+    """Sentences on what this cluster does that is not modelled and matters."""
+    contested: tuple[str, ...] = ()
+    """Questions that the sources leave open about its hosts."""
 
 
 @final

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, Never, TypeVar, final
 
 from meshsim.model.errors import InputError
@@ -80,6 +81,7 @@ class PlainRow:
             yield PlainRow(item, f"{noun} {label or position}")
 
 
+@lru_cache(maxsize=4096)
 def plain_key(key: object) -> str:
     """A key or an enumeration's value as it is compared."""
     return str(key).replace("_", "").replace("-", "").lower()

@@ -96,10 +96,11 @@ def test_a_dry_run_prints_calls_and_makes_none(capsys: pytest.CaptureFixture[str
     assert main(["snapshot", "--context", "east=my context", "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "kubectl '--context=my context' --request-timeout=60s api-resources --verbs=list --no-headers"
-    assert all(" get " in line and line.endswith("-o json") for line in lines[1:-2])
-    assert lines[-2:] == [
+    assert all(" get " in line and line.endswith("-o json") for line in lines[1:-3])
+    assert lines[-3:] == [
         "istioctl ztunnel-config all -o json '--context=my context'",
         "istioctl proxy-config all POD.NAMESPACE -o json '--context=my context'",
+        "istioctl proxy-config eds POD.NAMESPACE -o json '--context=my context'",
     ]
 
 

@@ -85,7 +85,7 @@ def test_what_stands_for_an_envoy_is_said_aloud(tmp_path: Path, capsys: pytest.C
     )
     main(["run", str(tmp_path)])
     out = capsys.readouterr()
-    assert f"c1: waypoint:a/w holds what {tmp_path}/z.json says at every moment" in out.out + out.err
+    assert f"c1: no manifest has waypoint:a/w, so that no call meets what {tmp_path}/z.json says" in out.out + out.err
     assert "what an east-west gateway does follows from ztunnel's tables; this is not used" in out.out + out.err
 
 

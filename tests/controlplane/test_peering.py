@@ -194,12 +194,12 @@ class TestPropagation:
 
     def test_settings_that_differ_leave_it_open(self) -> None:
         found = self.subset({self.FLAG: "all"}, {}, pods(1, labels="rev: b"))
-        assert found.unmodelled  # type: ignore[attr-defined]
+        assert found.contested  # type: ignore[attr-defined]
 
     def test_pods_of_different_labels_behind_one_entry_leave_it_open(self) -> None:
         flag = {self.FLAG: "all"}
         found = self.subset(flag, flag, pods(1, "a", "rev: a"), pods(1, "b", "rev: b"))
-        assert found.unmodelled  # type: ignore[attr-defined]
+        assert found.contested  # type: ignore[attr-defined]
 
 
 class TestWeight:

@@ -49,6 +49,17 @@ def objects(cluster: str) -> Iterator[dict[str, Any]]:
     yield from (pod(*one) for one in PODS[cluster])
 
 
+def camel(value: Any) -> Any:
+    """As istioctl prints messages; what istiod put into metadata keeps its keys."""
+    if isinstance(value, list):
+        return [camel(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    words = {key: key.split("_") for key in value}
+    named = {key: part[0] + "".join(one.capitalize() for one in part[1:]) for key, part in words.items()}
+    return {named[key]: one if key == "filter_metadata" else camel(one) for key, one in value.items()}
+
+
 class Programs:
     """kubectl and istioctl over the shipped scenario, held at its first step."""
 
@@ -73,7 +84,13 @@ class Programs:
         name, _, namespace = command[3].rpartition(".")
         gateway = next(gateway for found, place, gateway in PODS[cluster] if (found, place) == (name, namespace))
         kind = "waypoint" if gateway == "waypoint" else "gateway"
-        return Ran(0, json.dumps(self.envoys[cluster][f"{kind}:{namespace}/{gateway}"]).encode(), "")
+        dump = self.envoys[cluster][f"{kind}:{namespace}/{gateway}"]
+        hosts = [one for one in dump["configs"] if "dynamic_endpoint_configs" in one]
+        if command[2] == "all":
+            return Ran(0, json.dumps({"configs": [one for one in dump["configs"] if one not in hosts]}).encode(), "")
+        assert command[2] == "eds"
+        listed = [camel(one["endpoint_config"]) for one in hosts[0]["dynamic_endpoint_configs"]]
+        return Ran(0, json.dumps(listed).encode(), "")
 
     def _kubectl(self, command: Sequence[str], cluster: str) -> bytes:
         kinds = {(one["apiVersion"], one["kind"]) for one in objects(cluster)}

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,8 @@ def written(folder: Path, content: str | bytes) -> str:
         ('{"configs"', "ends early"),
         ("[]", "neither configs nor cluster_statuses"),
         ('"text"', "neither configs nor cluster_statuses"),
+        ('[{"name": "default", "secret": {}}]', "no listener, route configuration, cluster or endpoint"),
+        ("[7]", "7 is not a mapping"),
         ('{"services": [], "workloads": []}', "neither configs nor cluster_statuses"),
         ('{"configs": [}', "no JSON"),
         ('{"configs": []} x', "Extra data"),
@@ -86,3 +89,32 @@ def test_the_same_file_has_the_same_digest(tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text('{"configs": [ {"@type": "x.ListenersConfigDump"}]}')
     assert read([path]).digest != read([str(other)]).digest
+
+
+def test_the_lists_that_istioctl_prints_are_the_same_dump_in_pieces(tmp_path: Path) -> None:
+    """`istioctl proxy-config listener|route|cluster|eds|endpoint -o json`: lists of messages in camelCase."""
+    manager = {"@type": "x/a.HttpConnectionManager", "rds": {"routeConfigName": "80"}, "httpFilters": []}
+    address = {"socketAddress": {"address": "0.0.0.0", "portValue": 80}}
+    host: dict[str, Any] = {
+        "endpoint": {"address": {"socketAddress": {"address": "10.0.0.1", "portValue": 8080}}},
+        "healthStatus": "HEALTHY",
+    }
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "outbound|80||a.b"}}
+    seen = {"address": host["endpoint"]["address"], "healthStatus": {"failedOutlierCheck": True}}
+    lists = {
+        "listener": [{"name": "l", "address": address, "filterChains": [{"filters": [{"typedConfig": manager}]}]}],
+        "route": [{"name": "80", "virtualHosts": [{"name": "v", "domains": ["*"], "routes": [route]}]}],
+        "cluster": [{"name": "outbound|80||a.b", "type": "EDS", "lbPolicy": "LEAST_REQUEST"}],
+        "eds": [{"clusterName": "outbound|80||a.b", "endpoints": [{"lbEndpoints": [host]}]}],
+        "endpoint": [{"name": "outbound|80||a.b", "addedViaApi": True, "hostStatuses": [seen]}],
+    }
+    files = []
+    for name, listed in lists.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(listed))
+        files.append(str(tmp_path / f"{name}.json"))
+    tables = read(files).tables
+    assert tables.listeners is not None
+    assert [(one.port, one.chains[0].route_config) for one in tables.listeners] == [(80, "80")]
+    assert tables.routes["80"].hosts[0].routes[0].route.clusters[0].cluster == "outbound|80||a.b"
+    (one,) = tables.clusters["outbound|80||a.b"].hosts or ()
+    assert (one.endpoint.address, one.endpoint.healthy) == ("10.0.0.1:8080", False)

@@ -20,8 +20,8 @@ from meshsim.tables.envoy import Cluster
 from meshsim.tables.workload import Locality
 
 HOW: Final = (
-    "write it with: istioctl proxy-config all POD.NAMESPACE -o json, "
-    "or: kubectl exec POD -c istio-proxy -- pilot-agent request GET 'config_dump?include_eds'"
+    "write it with: kubectl exec POD -n NAMESPACE -c istio-proxy -- pilot-agent request GET 'config_dump?include_eds'; "
+    "or name both what istioctl proxy-config all POD.NAMESPACE -o json writes and what istioctl proxy-config eds does"
 )
 """What gives a file that can be read."""
 
@@ -40,8 +40,9 @@ class EnvoyDump:
 
 
 def read(paths: Sequence[str]) -> EnvoyDump:
-    """The dump in a file, or in a `config_dump` and a `clusters` of one Envoy. Raises InputError with the file and
-    what is wrong in it."""
+    """The dump in a file, or in several of one Envoy: a `config_dump`, a `clusters`, and the lists that istioctl's
+    `proxy-config eds`, `endpoint`, `listener`, `route` and `cluster` print. Raises InputError with the file and what is
+    wrong in it."""
     parts = _Parts()
     digest = hashlib.sha256()
     for path in paths:
@@ -79,8 +80,9 @@ class _Parts:
         found: dict[str, DumpedCluster] = {}
         for name in {**self.clusters, **dict.fromkeys(self.assigned), **dict.fromkeys(self.statuses)}:
             known = self.clusters.get(name) or DumpedCluster(cluster=_bare(name), hosts=None)
-            if name in self.assigned:
-                known = assigned(known, self.assigned[name])
+            told = self.assigned.get(name) or self.assigned.get(known.service)
+            if told is not None:
+                known = assigned(known, told)
             if name in self.statuses:
                 known = with_statuses(known, self.statuses[name])
             found[name] = known
@@ -106,9 +108,21 @@ class _Reader:
 
     def read(self, content: bytes) -> None:
         at = Cursor(content, self.path, HOW)
-        if at.opens != "{":
+        known = False
+        if at.opens == "[":
+            for line in at.elements():
+                known = True
+                self._take(at, line, self._listed)
+            at.end()
+        elif at.opens != "{":
             at.value()
             self._wrong(at)
+        else:
+            known = self._object(at)
+        if not known:
+            self._wrong(at)
+
+    def _object(self, at: Cursor) -> bool:
         known = False
         for key in at.members():
             if key == "configs" and at.opens == "[":
@@ -122,11 +136,27 @@ class _Reader:
             else:
                 at.value()
         at.end()
-        if not known:
-            self._wrong(at)
+        return known
+
+    def _listed(self, row: Message, line: int) -> None:
+        """An item of a list that istioctl prints; which list it is shows in the fields."""
+        if row.has("cluster_name"):
+            self.endpoint(Message({"endpoint_config": row.whole}, row.name), line)
+        elif row.has("host_statuses", "added_via_api"):
+            self._status(row, line)
+        elif row.has("virtual_hosts"):
+            self.route(Message({"route_config": row.whole}, row.name), line)
+        elif row.has("filter_chains", "internal_listener", "listener_filters"):
+            self.listener(Message({"listener": row.whole}, row.name), line)
+        elif row.has("lb_policy", "eds_cluster_config", "load_assignment", "transport_socket", "connect_timeout"):
+            self.cluster(Message({"cluster": row.whole}, row.name), line)
+        else:
+            row.fail("this is no listener, route configuration, cluster or endpoint of an Envoy")
 
     def _wrong(self, at: Cursor) -> None:
-        at.fail("this is no dump of an Envoy: it has neither configs nor cluster_statuses")
+        at.fail(
+            "this is no dump of an Envoy: it has neither configs nor cluster_statuses, nor is it a list of istioctl's"
+        )
 
     def _section(self, at: Cursor) -> None:
         if at.opens != "{":

@@ -68,7 +68,8 @@ def cluster(row: Message, line: int = 0) -> DumpedCluster:
         locality_weights={} if common.has("locality_weighted_lb_config") else None,
         unmodelled=tuple(limits),
     )
-    bare = DumpedCluster(cluster=found, hosts=None, line=line)
+    service = row.row("eds_cluster_config").text("service_name") or name
+    bare = DumpedCluster(cluster=found, service=service, hosts=None, line=line)
     return assigned(bare, assignment(row.row("load_assignment"))) if row.has("load_assignment") else bare
 
 

@@ -49,7 +49,7 @@ def _chain(row: Message) -> FilterChain | None:
             found = _tcp(row, config)
         elif config.type == "RBAC" and not config.has("rules", "matcher"):
             continue
-        elif _kind(entry) not in _NEUTRAL:
+        elif _kind(entry) not in _NEUTRAL and not _kind(entry).endswith("peer_metadata"):
             limits.append(f"filter {entry.text('name')} acts on the connection")
         if found is not None:
             wanted = row.row("filter_chain_match")
@@ -66,13 +66,15 @@ def _chain(row: Message) -> FilterChain | None:
 
 def _http(name: str, manager: Message) -> FilterChain:
     limits = list(_http_filters(manager))
+    own = route_configuration(manager.row("route_config"))
     if manager.has("scoped_routes"):
         limits.append("scoped routes choose the routes")
     return FilterChain(
         name=name,
         http=True,
         route_config=manager.row("rds").text("route_config_name"),
-        hosts=route_configuration(manager.row("route_config")).hosts,
+        inline=own.name,
+        hosts=own.hosts,
         unmodelled=tuple(limits),
     )
 
@@ -107,5 +109,5 @@ def _http_filters(manager: Message) -> Iterator[str]:
         elif config.type == "RBAC":
             if config.has("rules", "matcher"):
                 yield "filter envoy.filters.http.rbac, authorization policies can deny the request"
-        elif kind not in _NEUTRAL:
+        elif kind not in _NEUTRAL and not kind.endswith("peer_metadata"):
             yield f"filter {name} acts on the request"

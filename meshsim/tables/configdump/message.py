@@ -32,6 +32,11 @@ class Message:
         """Whether any of the fields is there, empty or not."""
         return any(self.get(key) is not None for key in keys)
 
+    @property
+    def whole(self) -> Mapping[Any, Any]:
+        """The mapping itself."""
+        return self._values
+
     def names(self) -> tuple[str, ...]:
         """The names of a map's entries."""
         return tuple(map(str, self._values))
