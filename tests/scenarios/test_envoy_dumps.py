@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenarios.conftest import FOLDER, NAMES, answers
+from scenarios.conftest import FOLDER, NAMES, answers, compiled
 
 from meshsim.model.evidence import Dumped
 from meshsim.model.verdict import Row, Verdict
@@ -26,7 +26,7 @@ def test_dumps_of_the_compiled_tables_give_the_manifests_verdicts(
 ) -> None:
     """What sources leave open, a dump settles."""
     session, moment = dumped(name, kinds=kinds)
-    pairs = zip(session.verdicts(moment), load(FOLDER / name).verdicts(moment), strict=True)
+    pairs = zip(session.verdicts(moment), compiled(name).rows, strict=True)
     for held, told in pairs:
         assert answers((held,)) == answers((told,)) or "MS902" in told.reasons
 
@@ -94,13 +94,31 @@ def test_pods_at_unknown_addresses_are_known_by_where_they_are_listed_or_not_at_
     """A revision's Service or subset lists that revision's pods. istiod says of a host its workload and never its
     revision: where only a Service of all pods lists it, nobody can tell."""
     session, moment = dumped(name, _elsewhere)
-    for held, told in zip(session.verdicts(moment), load(FOLDER / name).verdicts(moment), strict=True):
+    for held, told in zip(session.verdicts(moment), compiled(name).rows, strict=True):
         if held.verdict is Verdict.UNDETERMINED and told.verdict is not Verdict.UNDETERMINED:
             assert name in {"ingress-direct", "policy-allows-only-the-waypoint"}
             assert held.reasons == ("MS901",)
             assert "no manifest explains: add its Pod, or a dump of its cluster's ztunnel" in held.notes[0]
         else:
             assert (held.verdict, held.effective) == (told.verdict, told.effective)
+
+
+def test_an_address_that_the_model_made_up_tells_nothing_of_a_live_pod(dumped: Make) -> None:
+    """A live mesh on 100.64.0.0/10, where the model gives its pods addresses: one host that has none of them shows that
+    they are not the model's, and the revision's Service decides. Here the revisions have each other's addresses."""
+    session = load(FOLDER / "canary-gateway-api")
+    pods = session.situation("step:1").plane.registry.pod_by_uid.values()
+    ips = {r: [p.ip for p in pods if p.path.startswith(f"cluster1/shop/checkout-{r}")] for r in ("54cbc", "7f484")}
+    swapped = {ips["54cbc"][0]: ips["7f484"][0], ips["7f484"][0]: ips["54cbc"][0], ips["7f484"][1]: "100.64.9.9"}
+
+    def edit(proxy: str, dump: dict[str, Any]) -> None:
+        text = re.sub(r"100\.64\.\d+\.\d+", lambda ip: swapped.get(ip[0], ip[0]), json.dumps(dump))
+        dump.clear()
+        dump.update(json.loads(text))
+
+    held, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(held, moment, "cluster1/shop/cart")
+    assert (row.verdict, row.effective) == (Verdict.APPLIED, row_of(session, moment, "cluster1/shop/cart").effective)
 
 
 @pytest.mark.parametrize(
@@ -274,3 +292,55 @@ def test_a_dump_of_hosts_alone_leaves_the_routes_to_the_manifests(dumped: Make) 
     row = row_of(session, moment, "cluster1/shop/cart")
     assert row.decided_by == "waypoint:cluster1/shop/waypoint"
     assert [(e.share, e.code, e.flag) for e in row.errors] == [(Fraction(1, 10), "503", "UH")]
+
+
+def test_a_gateways_pods_listen_on_the_target_port_of_their_service(dumped: Make, tmp_path: Path) -> None:
+    """Port 80 of the Service is 8080 on its pods, and that is the listener's."""
+
+    def edit(proxy: str, dump: dict[str, Any]) -> None:
+        for found in sections(dump, "dynamic_listeners") if proxy.startswith("cluster1/gateway:") else ():
+            found["active_state"]["listener"]["address"]["socket_address"]["port_value"] = 8080
+
+    _, moment = dumped("guide-virtualservice", edit, only="gateway:")
+    service = tmp_path / "guide-virtualservice/manifests/cluster1/ingressgateway.yaml"
+    before = load(tmp_path / "guide-virtualservice").verdicts(moment)
+    service.write_text(service.read_text().replace("targetPort: 80", "targetPort: 8080"))
+    told = load(FOLDER / "guide-virtualservice").verdicts(moment)
+    held = load(tmp_path / "guide-virtualservice").verdicts(moment)
+    assert [(r.frm, r.verdict, r.effective) for r in held] == [(r.frm, r.verdict, r.effective) for r in told]
+    refused = [row for row in before if row.frm.startswith("ingress:")]
+    assert refused
+    assert {(row.verdict, row.errors[0].code) for row in refused} == {(Verdict.FAILING, "refused")}
+
+
+def test_a_peers_gateway_is_known_by_its_address(dumped: Make) -> None:
+    """Without metadata, the address alone tells whose gateway it is; the name of the cluster whose service is meant."""
+
+    def edit(proxy: str, dump: dict[str, Any]) -> None:
+        for found in sections(dump, "dynamic_endpoint_configs"):
+            for group in found["endpoint_config"]["endpoints"]:
+                for host in group["lb_endpoints"]:
+                    if "double_hbone" in json.dumps(host):
+                        del host["metadata"]
+
+    session, moment = dumped("client-local-waypoint", edit, only="cluster2/waypoint")
+    told = load(FOLDER / "client-local-waypoint").verdicts(moment)
+    assert [(r.verdict, r.effective, r.hops) for r in session.verdicts(moment)] == [
+        (r.verdict, r.effective, r.hops) for r in told
+    ]
+
+
+def test_a_gateway_of_a_cluster_that_cannot_be_told_is_undetermined(dumped: Make, tmp_path: Path) -> None:
+    """Two peers on other networks, and neither the address nor the cluster's id is one of theirs."""
+
+    def edit(proxy: str, dump: dict[str, Any]) -> None:
+        text = json.dumps(dump).replace("100.111.0.", "172.18.0.").replace(";;;;cluster", ";;;;other")
+        dump.clear()
+        dump.update(json.loads(text))
+
+    _, moment = dumped("client-local-waypoint", edit, only="cluster2/waypoint")
+    file = tmp_path / "client-local-waypoint/scenario.yaml"
+    file.write_text(file.read_text().replace("clusters:\n", "clusters:\n  cluster3: {network: n3, manifests: []}\n", 1))
+    row = row_of(load(file), moment, "cluster2/shop/recommender")
+    assert (row.verdict, row.reasons) == (Verdict.UNDETERMINED, ("MS901",))
+    assert "has a gateway 172.18.0.0:15008 of a cluster 'other1' that cannot be told" in row.notes[0]
