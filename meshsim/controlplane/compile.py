@@ -158,10 +158,13 @@ class ControlPlane:
             vips = (vip.ip for vip in found.service.vips) if found is not None and found.service is not None else ()
             return tuple(dict.fromkeys((*(found.ips if found is not None else ()), *vips)))
 
-        def pod_at(network: str, ip: str) -> str | None:
-            uid = self.pod_at(network, ip)
-            row = self.pod(uid) if uid is not None else None
-            return row.uid if row is not None else uid
+        def pod_at(network: str, ip: str) -> tuple[str, bool] | None:
+            told = self._addresses.get((network, ip))
+            uid = told or self.registry.pod_by_address.get((network, ip))
+            if uid is None:
+                return None
+            row, pod = self.pod(uid), self.registry.pod_by_uid.get(uid)
+            return (row.uid if row is not None else uid), told is None and pod is not None and not pod.real
 
         hosts = Hosts(dump, here, self.registry, pod_at=pod_at, compiled=known, source=source)
         ports = self._target_ports(compiled.id) if compiled.id.startswith("gateway:") else {}

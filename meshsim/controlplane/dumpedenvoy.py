@@ -6,11 +6,9 @@ buildWaypointInternal); a sidecar's listeners are bound to a VIP or to a port of
 and their routes are chosen by authority (pilot/pkg/networking/core/httproute.go).
 """
 
-import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
 from typing import Final, final
 
 from meshsim.controlplane.chains import (
@@ -31,13 +29,13 @@ from meshsim.model.evidence import Dumped
 from meshsim.model.facts import Fact
 from meshsim.model.rule import Rule
 from meshsim.tables.configdump.clusters import split_name
-from meshsim.tables.configdump.domains import Domains, rank
+from meshsim.tables.configdump.domains import Domains
 from meshsim.tables.configdump.rows import DumpedRoute, FilterChain, Listener, VirtualHost
+from meshsim.tables.configdump.selection import everywhere, fitting, service_of
 from meshsim.tables.envoy import Chain, Proxy, Route, Via
 from meshsim.tables.envoy import Cluster as EnvoyCluster
 
 PASSTHROUGH: Final = "PassthroughCluster"
-_WAYPOINT_CHAIN: Final = re.compile(r"inbound-vip\|(\d{1,5})\|([^|]*)\|([^|]+)")
 
 
 @final
@@ -80,7 +78,7 @@ class DumpedEnvoy:
         if self.kind == "waypoint":
             for listener in self._listeners:
                 for chain in listener.chains:
-                    if found := _named(chain):
+                    if found := service_of(chain):
                         yield f"{found[1]}:{found[0]}"
         elif self.kind == "sidecar":
             yield from (address for address in self.compiled.chains if self._of_sidecar(*_split(address)) is not None)
@@ -101,7 +99,7 @@ class DumpedEnvoy:
             (listener, chain)
             for listener in self._listeners
             for chain in listener.chains
-            if _named(chain) == (port, host)
+            if service_of(chain) == (port, host)
         ]
         chosen = next((pair for pair in both if pair[1].http), both[0] if both else None)
         return (*chosen, self._host(chosen[1], host, port, ())) if chosen is not None else None
@@ -111,8 +109,8 @@ class DumpedEnvoy:
         of the sidecar's."""
         vips = tuple(self._addresses(host))
         bound = [x for x in self._listeners if x.port == port and x.address in vips]
-        for listener in bound or [x for x in self._listeners if x.port == port and _everywhere(x.address)]:
-            chain = _fitting(listener, vips, host)
+        for listener in bound or [x for x in self._listeners if x.port == port and everywhere(x.address)]:
+            chain = fitting(listener, vips, host)
             if chain is None:
                 continue
             found = self._host(chain, host, port, vips)
@@ -125,7 +123,7 @@ class DumpedEnvoy:
     def _of_gateway(self, host: str, port: int) -> tuple[Listener, FilterChain, VirtualHost | None] | None:
         for number in (port, *self._ports(port)):
             for listener in self._listeners:
-                if listener.port == number and (chain := _fitting(listener, (), host)) is not None:
+                if listener.port == number and (chain := fitting(listener, (), host)) is not None:
                     return listener, chain, self._host(chain, host, port, ())
         return None
 
@@ -265,49 +263,6 @@ class _Writable(dict[str, EnvoyCluster]):
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host, int(port)
-
-
-def _named(chain: FilterChain) -> tuple[int, str] | None:
-    """The (port, host) in a waypoint's chain's name: `inbound-vip|80|http|HOST`, `inbound-vip|80||HOST-http` before."""
-    found = _WAYPOINT_CHAIN.fullmatch(chain.name)
-    if found is None:
-        return None
-    host = found[3] if found[2] else found[3].removesuffix("-http").removesuffix("-tcp")
-    return int(found[1]), host
-
-
-def _everywhere(address: str) -> bool:
-    return address in {"0.0.0.0", "::", ""}  # noqa: S104 - a listener's address that is compared, not bound
-
-
-def _fitting(listener: Listener, vips: tuple[str, ...], host: str) -> FilterChain | None:
-    """The chain for a connection to one of `vips` with a server name: the narrowest range, then a server name, then
-    HTTP before bytes, as requests are HTTP."""
-    fitting = [
-        (width, chain)
-        for chain in listener.chains
-        if (width := _width(chain, vips)) is not None and _serves(chain, host)
-    ]
-    ranked = sorted(fitting, key=lambda found: (-found[0], not found[1].server_names, not found[1].http))
-    return ranked[0][1] if ranked else None
-
-
-def _width(chain: FilterChain, vips: tuple[str, ...]) -> int | None:
-    """How many bits of the address the chain asks for; None where it does not take it."""
-    if not chain.ranges:
-        return 0
-    widths = []
-    for text in chain.ranges:
-        try:
-            known = ip_network(text, strict=False)
-            widths += [known.prefixlen for vip in vips if ip_address(vip) in known]
-        except (ValueError, TypeError):
-            continue
-    return max(widths, default=None)
-
-
-def _serves(chain: FilterChain, host: str) -> bool:
-    return not chain.server_names or any(rank(name, {host}) is not None for name in chain.server_names)
 
 
 def _passes_on(found: VirtualHost) -> bool:

@@ -31,7 +31,8 @@ _PATIENCE = 5000
 
 @final
 class Hosts:
-    """The hosts of one Envoy's dump. `compiled(name)` is the cluster that the manifests give the same proxy."""
+    """The hosts of one Envoy's dump. `compiled(name)` is the cluster that the manifests give the same proxy,
+    `pod_at(network, ip)` the pod at an address, and whether the model gave it that address because no manifest does."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Hosts:
         here: Cluster,
         registry: Registry,
         *,
-        pod_at: Callable[[str, str], str | None],
+        pod_at: Callable[[str, str], tuple[str, bool] | None],
         compiled: Callable[[str], EnvoyCluster | None],
         source: str,
     ) -> None:
@@ -65,6 +66,9 @@ class Hosts:
         known = host.endpoint
         if known.via is Via.GATEWAY:
             return self._gateway(dumped, host, compiled)
+        if known.via in {Via.DIRECT, Via.MTLS} and self._at(known.address) is None and self._gateway_at(known.address):
+            there = replace(known, via=Via.GATEWAY, authority="")
+            return self._gateway(dumped, replace(host, endpoint=there, gateway=known.address), compiled)
         if known.via is Via.WAYPOINT:
             uid = self._at(host.waypoint) or next((e.workload for e in waypoints), None)
             pod = self.registry.pod_by_uid.get(uid or "")
@@ -117,7 +121,28 @@ class Hosts:
 
     def _at(self, address: str) -> str | None:
         ip = address.rpartition(":")[0].strip("[]")
-        return self._pod_at(self.here.network.value, ip) if ip else None
+        found = self._pod_at(self.here.network.value, ip) if ip else None
+        if found is None or (found[1] and not self._made_up):
+            return None
+        return found[0]
+
+    @cached_property
+    def _made_up(self) -> bool:
+        """Whether the dump is of the model's own tables: every host of pods that no manifest gives an address has the
+        one that the model made up for a pod of its workload. A live mesh may use such addresses for other pods."""
+        implied = {(pod.namespace, pod.workload) for pod in self.registry.pod_by_uid.values() if not pod.real}
+        for _, host in self._all():
+            known, parts = host.endpoint, host.endpoint.workload.split(";")
+            if known.via in {Via.GATEWAY, Via.WAYPOINT} or len(parts) != 5:
+                continue
+            said = parts[1], parts[0]
+            found = self._pod_at(self.here.network.value, known.address.rpartition(":")[0].strip("[]"))
+            pod = self.registry.pod_by_uid.get(found[0]) if found is not None else None
+            if found is not None and not found[1]:
+                continue
+            if said in implied if pod is None else said != (pod.namespace, pod.workload):
+                return False
+        return True
 
     def _all(self) -> Iterator[tuple[DumpedCluster, Host]]:
         for dumped in self.dump.tables.clusters.values():
@@ -151,17 +176,25 @@ class Hosts:
 
     def _behind(self, address: str) -> str | None:
         """The peer whose east-west gateway has an address; else the only one on another network."""
+        found = self._gateway_at(address)
+        return found or (self._peers[0].name if len(self._peers) == 1 else None)
+
+    def _gateway_at(self, address: str) -> str | None:
+        """The peer whose east-west gateway has an address, in its status or as the model counts them."""
         ip = address.rpartition(":")[0].strip("[]")
         names = tuple(sorted(self.registry.mesh.clusters))
-        peers = [
-            peer for peer in self.registry.mesh.peers(self.here.name) if peer.network.value != self.here.network.value
-        ]
-        for peer in peers:
+        for peer in self._peers:
             manifest = eastwest(self.registry, peer).manifest
             stated = manifest.get("status", "addresses", default=[]) if manifest is not None else []
             if ip in {gateway_ip(names, peer.name), *(str(one.get("value")) for one in stated)}:
                 return peer.name
-        return peers[0].name if len(peers) == 1 else None
+        return None
+
+    @cached_property
+    def _peers(self) -> tuple[Cluster, ...]:
+        here = self.here
+        peers = self.registry.mesh.peers(here.name)
+        return tuple(peer for peer in peers if peer.network.value != here.network.value)
 
     @cached_property
     def _ties(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from meshsim.controlplane import httproutes
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.frozen import frozen
-from meshsim.model.names import ObjectKey, fqdn, subject
+from meshsim.model.names import ObjectKey, subject
 from meshsim.tables.configdump.rows import DumpedRoute
 from meshsim.tables.envoy import Route
 
@@ -32,24 +32,42 @@ class Origin:
 
 def origin(here: Cluster, dumped: DumpedRoute, compiled: Sequence[Route]) -> Origin:
     """What a route stands for. `compiled` are the routes that the manifests give the same proxy for the same address:
-    they tell rules without a name apart."""
+    they tell rules without a name apart. A route without metadata is istiod's own, unless it bears a rule's name."""
     if not dumped.config:
-        return Origin(object=None)
+        named = {one for one in _like(dumped, compiled) if dumped.name and dumped.name in _names(here, *one)}
+        return (
+            Origin(object=None) if len(named) != 1 else Origin(object=next(iter(named))[0], rule=next(iter(named))[1])
+        )
     namespace, kind, name = _config(dumped.config)
     entry = here.get("VirtualService", namespace, name) if kind == "virtual-service" else None
     if entry is not None:
         return _of_virtual_service(here, entry, dumped, compiled)
-    found = list(_http_routes(here, namespace, name, dumped.name))
-    unique = {(subject(here.name, route.key), rule) for route, rule in found}
-    if len(unique) > 1:
-        unique = {one for one in unique if one in set(_like(dumped, compiled))} or unique
-    if len(unique) == 1:
-        known, rule = unique.pop()
+    routes = [route for route in here.of(*httproutes.KINDS) if route.namespace == namespace]
+    named = {(subject(here.name, route.key), rule) for route, rule in _http_routes(routes, name, dumped.name)}
+    alike = set(_like(dumped, compiled))
+    if not named:
+        owners = {subject(here.name, route.key) for route in routes if _made(route, name)}
+        named = {one for one in alike if one[0] in owners}
+        if owners and not named:
+            return Origin(object=None, question=f"route {dumped.name!r} of {dumped.config} fits no rule of a manifest")
+    if len(named) > 1:
+        named = named & alike or named
+    if len(named) == 1:
+        known, rule = named.pop()
         return Origin(object=known, rule=rule)
-    if unique:
-        named = " or ".join(f"rule {rule} of {known}" for known, rule in sorted(unique))
-        return Origin(object=None, question=f"route {dumped.name!r} of {dumped.config} may be {named}")
+    if named:
+        rules = " or ".join(f"rule {rule} of {known}" for known, rule in sorted(named))
+        return Origin(object=None, question=f"route {dumped.name!r} of {dumped.config} may be {rules}")
     return Origin(object=subject(here.name, ObjectKey("VirtualService", namespace, name)), rule=dumped.name or "0")
+
+
+def _names(here: Cluster, known: str, rule: str) -> set[str]:
+    """How istiod may call a rule's routes."""
+    _, kind, namespace, name = known.split("/", 3)
+    manifest = here.get(kind, namespace, name)
+    rules = manifest.get("spec", "rules", default=[]) if manifest is not None and kind != "VirtualService" else []
+    indexes = [index for index, one in enumerate(rules) if str(one.get("name") or index) == rule]
+    return {*((rule,) if not rule.isdecimal() else ()), *(f"{namespace}.{name}.{index}" for index in indexes)}
 
 
 def _config(path: str) -> tuple[str, str, str]:
@@ -93,10 +111,9 @@ def _like(dumped: DumpedRoute, compiled: Sequence[Route]) -> Iterator[tuple[str,
         yield route.object, route.rule
 
 
-def _http_routes(here: Cluster, namespace: str, name: str, called: str) -> Iterator[tuple[Manifest, str]]:
-    """The rules of HTTPRoutes that a generated VirtualService `namespace/name` may have as its route `called`."""
-    own = [route for route in here.of(*httproutes.KINDS) if route.namespace == namespace]
-    for route in own:
+def _http_routes(routes: Sequence[Manifest], name: str, called: str) -> Iterator[tuple[Manifest, str]]:
+    """The rules of HTTPRoutes that a generated VirtualService may have as its route `called`."""
+    for route in routes:
         for index, rule in enumerate(route.get("spec", "rules", default=[{}])):
             if called == f"{route.namespace}.{route.name}.{index}":
                 yield route, str(rule.get("name") or index)
@@ -105,18 +122,14 @@ def _http_routes(here: Cluster, namespace: str, name: str, called: str) -> Itera
 
 
 def _made(route: Manifest, name: str) -> bool:
-    """Whether a name in a route's metadata can be an HTTPRoute's, or that of a VirtualService generated for it."""
+    """Whether a name in a route's metadata can be an HTTPRoute's, or that of a VirtualService generated for it: made of
+    its own name, of a hostname of it, or of any host name of a Service that is its parent."""
     if name == route.name:
         return True
     if name.endswith(GENERATED) and name.startswith((f"{route.name}-", f"{route.name}~")):
         return True
-    hosts = [*httproutes_hosts(route), "*"]
-    return any(name.endswith(f"~{host}") for host in hosts)
-
-
-def httproutes_hosts(route: Manifest) -> Iterator[str]:
-    """The hosts that an HTTPRoute is for: its hostnames, and the Services that are its parents."""
-    yield from map(str, route.get("spec", "hostnames", default=[]))
-    for parent in route.get("spec", "parentRefs", default=[]):
-        if parent.get("kind") == "Service":
-            yield fqdn(str(parent.get("name")), str(parent.get("namespace") or route.namespace))
+    hosts = [*map(str, route.get("spec", "hostnames", default=[])), "*"]
+    if any(name.endswith(f"~{host}") for host in hosts):
+        return True
+    parents = [one for one in route.get("spec", "parentRefs", default=[]) if one.get("kind") == "Service"]
+    return any(f"~{one.get('name')}.{one.get('namespace') or route.namespace}." in name for one in parents)

@@ -6,7 +6,7 @@ configuration) or on the service (dump). Values that make no sense are an InputE
 `tables.local` writes them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -54,15 +54,18 @@ def ztunnel_tables(
     top = PlainRow(mapping, "the ztunnel tables")
     own = network if network is not None else top.text("network") or top.row("config").text("network")
     services: list[Service] = []
-    listed: dict[str, dict[str, Ports]] = {}
+    listed: set[str] = set()
+    serving: dict[str, dict[str, Ports]] = {}
     for row in (*top.rows("services", "service"), *top.rows("byvip", "service")):
         service = _service(row)
         services.append(_explained_service(service, evidence))
         endpoints = _endpoints(row, service)
         if endpoints is not None:
-            listed[str(service.key)] = endpoints
+            listed.add(str(service.key))
+            for uid, ports in endpoints.items():
+                serving.setdefault(uid, {})[str(service.key)] = ports
     workloads = [
-        _attached(_workload(row), listed)
+        _attached(_workload(row), listed, serving)
         for row in (*top.rows("workloads", "workload"), *top.rows("byaddr", "workload"))
     ]
     return ZtunnelTables(
@@ -128,12 +131,12 @@ def _endpoints(row: PlainRow, service: Service) -> dict[str, Ports] | None:
     return found
 
 
-def _attached(workload: Workload, listed: Mapping[str, Mapping[str, Ports]]) -> Workload:
-    """Join a dump's endpoint lists into the workload: they say who serves a service, and on which ports."""
+def _attached(workload: Workload, listed: Collection[str], serving: Mapping[str, Mapping[str, Ports]]) -> Workload:
+    """Join a dump's endpoint lists into the workload: they say who serves a service, and on which ports. `listed` are
+    the services that have such a list, `serving` maps a workload's uid to those it is on."""
     services = {key: ports for key, ports in workload.services.items() if ports or key not in listed}
-    for key, endpoints in listed.items():
-        if workload.uid in endpoints:
-            services[key] = {**services.get(key, {}), **endpoints[workload.uid]}
+    for key, ports in serving.get(workload.uid, {}).items():
+        services[key] = {**services.get(key, {}), **ports}
     return replace(workload, services=services)
 
 

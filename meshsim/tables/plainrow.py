@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, Never, TypeVar, final
 
 from meshsim.model.errors import InputError
@@ -82,7 +83,12 @@ class PlainRow:
 
 def plain_key(key: object) -> str:
     """A key or an enumeration's value as it is compared."""
-    return str(key).replace("_", "").replace("-", "").lower()
+    return _plainly(str(key))
+
+
+@lru_cache(maxsize=4096)
+def _plainly(key: str) -> str:
+    return key.replace("_", "").replace("-", "").lower()
 
 
 def whole_number(value: Any, where: str, most: int) -> int:

@@ -35,7 +35,7 @@ def dumped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
             dump = json.loads(capsys.readouterr().out)
             if edit is not None:
                 edit(dump)
-            (folder / f"{cluster}.json").write_text(json.dumps(dump))
+            (folder / f"{cluster}.json").write_text(json.dumps(dump, indent=1))
             document["clusters"][cluster]["dumps"] = {"ztunnel": f"{cluster}.json"}
         (folder / "scenario.yaml").write_text(yaml.safe_dump(document))
         return load(folder)
@@ -66,7 +66,11 @@ def test_what_a_dump_decided_is_evidence_of_its_file(dumped: Callable[..., Sessi
     session = dumped("client-local-waypoint", only="cluster2")
     trace = session.trace("cluster2/shop/recommender", f"{GLOBAL}:8080", "step:1")
     places = [fact.evidence for root in trace.roots for fact in root.facts if fact.name == "waypoint"]
-    assert any(isinstance(place, Dumped) and place.path.endswith("cluster2.json") for place in places)
+    (place,) = [place for place in places if isinstance(place, Dumped)]
+    assert place.path.endswith("cluster2.json")
+    lines = Path(place.path).read_text().splitlines()
+    assert place.line
+    assert f'"hostname": "{GLOBAL}"' in " ".join(lines[place.line - 1 : place.line + 6])
 
 
 def _as_kubernetes_names_them(dump: dict[str, Any]) -> None:

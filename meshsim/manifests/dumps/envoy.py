@@ -80,8 +80,9 @@ class _Parts:
         found: dict[str, DumpedCluster] = {}
         for name in {**self.clusters, **dict.fromkeys(self.assigned), **dict.fromkeys(self.statuses)}:
             known = self.clusters.get(name) or DumpedCluster(cluster=_bare(name), hosts=None)
-            if name in self.assigned:
-                known = assigned(known, self.assigned[name])
+            told = self.assigned.get(name) or self.assigned.get(known.service)
+            if told is not None:
+                known = assigned(known, told)
             if name in self.statuses:
                 known = with_statuses(known, self.statuses[name])
             found[name] = known

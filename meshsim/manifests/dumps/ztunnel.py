@@ -1,14 +1,16 @@
 """A ztunnel's tables from a file: `istioctl ztunnel-config all -o json`, or its admin port's `/config_dump`."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any, final
 
-from meshsim.manifests.sources import read_bytes
+from meshsim.manifests.dumps.cursor import Cursor
+from meshsim.manifests.located import collector_off
+from meshsim.manifests.sources import MAX_DUMP, read_bytes
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Dumped, Source
+from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.tables.load import ztunnel_tables
 from meshsim.tables.ztunnel import ZtunnelTables
@@ -39,8 +41,9 @@ class ZtunnelDump:
 
 def read(path: str) -> ZtunnelDump:
     """The dump in a file. Raises InputError with the file and what is wrong in it."""
-    content = read_bytes(path)
-    mapping = _mapping(content, path)
+    content = read_bytes(path, MAX_DUMP)
+    with collector_off():
+        mapping, lines = _rows(Cursor(content, path, HOW))
     keys = {str(key).lower() for key in mapping}
     missing = [what for what in ("services", "workloads") if what not in keys]
     if missing:
@@ -50,20 +53,49 @@ def read(path: str) -> ZtunnelDump:
         tables = ztunnel_tables(mapping, evidence=Dumped(path))
     except InputError as error:
         raise InputError(error.message, where=Source(path), hint=error.hint) from None
-    return ZtunnelDump(path=path, digest=hashlib.sha256(content).hexdigest(), tables=tables)
+    return ZtunnelDump(path=path, digest=hashlib.sha256(content).hexdigest(), tables=_placed(tables, lines))
 
 
-def _mapping(content: bytes, path: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(content)
-    except json.JSONDecodeError as error:
-        msg = f"this is no JSON: {error.msg}"
-        raise InputError(msg, where=Source(path, error.lineno, error.colno), hint=HOW) from None
-    except (ValueError, RecursionError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        msg = f"this is no JSON that can be read: {said}"
-        raise InputError(msg, where=Source(path), hint=HOW) from None
-    if not isinstance(found, Mapping):
-        msg = "a dump of a ztunnel is a JSON object"
-        raise InputError(msg, where=Source(path), hint=HOW)
-    return found
+def _rows(at: Cursor) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+    """The dump, and on which line the row of a service's host or a workload's uid begins."""
+    if at.opens != "{":
+        at.value()
+        at.fail("a dump of a ztunnel is a JSON object")
+    found: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+
+    def row(line: int) -> Any:
+        value = at.value()
+        if isinstance(value, Mapping):
+            lines.setdefault(str(value.get("uid") or value.get("hostname")), line)
+        return value
+
+    for key in at.members():
+        if key.lower() not in {"services", "workloads"} or at.opens not in "[{":
+            found[key] = at.value()
+        elif at.opens == "[":
+            found[key] = [row(line) for line in at.elements()]
+        else:
+            found[key] = {name: row(at.line) for name in at.members()}
+    at.end()
+    return found, lines
+
+
+def _placed(tables: ZtunnelTables, lines: Mapping[str, int]) -> ZtunnelTables:
+    """The tables with the line of every row in what says where it comes from."""
+
+    def at(why: tuple[Fact, ...], name: str) -> tuple[Fact, ...]:
+        line = lines.get(name, 0)
+        return tuple(
+            replace(one, evidence=replace(one.evidence, line=line)) if isinstance(one.evidence, Dumped) else one
+            for one in why
+        )
+
+    return ZtunnelTables(
+        network=tables.network,
+        services=[
+            replace(s, waypoint_why=at(s.waypoint_why, s.hostname), balancing_why=at(s.balancing_why, s.hostname))
+            for s in tables.services.values()
+        ],
+        workloads=[replace(w, why=at(w.why, w.uid)) for w in tables.workloads.values()],
+    )

@@ -66,13 +66,15 @@ def _chain(row: Message) -> FilterChain | None:
 
 def _http(name: str, manager: Message) -> FilterChain:
     limits = list(_http_filters(manager))
+    own = route_configuration(manager.row("route_config"))
     if manager.has("scoped_routes"):
         limits.append("scoped routes choose the routes")
     return FilterChain(
         name=name,
         http=True,
         route_config=manager.row("rds").text("route_config_name"),
-        hosts=route_configuration(manager.row("route_config")).hosts,
+        inline=own.name,
+        hosts=own.hosts,
         unmodelled=tuple(limits),
     )
 

@@ -45,11 +45,13 @@ class RouteConfiguration:
 @frozen
 class FilterChain:
     """What a listener does with a connection: HTTP by routes (a `route_config` by name, or its own `hosts`), or bytes
-    to `clusters`. It takes connections to `ranges` (any where empty) with one of `server_names` (any where empty)."""
+    to `clusters`. It takes connections to `ranges` (any where empty) with one of `server_names` (any where empty).
+    `inline` is the name of its own route configuration."""
 
     name: str
     http: bool
     route_config: str = ""
+    inline: str = ""
     hosts: tuple[VirtualHost, ...] = ()
     clusters: tuple[WeightedCluster, ...] = ()
     config: str = ""
@@ -98,9 +100,11 @@ class Assignment:
 @final
 @frozen
 class DumpedCluster:
-    """One cluster: `cluster.endpoints` is empty, `hosts` None where the dump does not tell them."""
+    """One cluster: `cluster.endpoints` is empty, `hosts` None where the dump does not tell them. `service` is the name
+    under which istiod tells its hosts."""
 
     cluster: Cluster
+    service: str = ""
     hosts: tuple[Host, ...] | None
     line: int = 0
 
