@@ -10,8 +10,8 @@ one in a million, twice. With a timeline and without --at, the timeline is repla
 `meshsim live diff` holds dumps of live proxies against the tables that the manifests compile to: which calls get
 something else, and the rows that make it so. The dumps are those that the scenario names, and --dump.
 
-`meshsim live observe` makes the scenario's calls from the client pods of clusters that exist and counts who
-answers; it has a --help of its own.
+`meshsim live observe` makes the scenario's calls from the client pods of clusters that exist and counts who answers;
+`meshsim live compare` holds such counts, or published ones, against the model. Each has a --help of its own.
 
 exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input or no Envoy on this machine."""
 
@@ -26,6 +26,7 @@ from meshsim.model.errors import UsageError
 
 PARTS: Final = {
     "observe": "meshsim.cli.liveobserve",
+    "compare": "meshsim.cli.livecompare",
 }
 """What has options of its own, and the module that has them."""
 EXAMPLES: Final = """\
@@ -37,6 +38,7 @@ examples:
   meshsim live diff --dump east/waypoint:shop/waypoint=w.json --all -o markdown
   meshsim live validation scenarios --write docs/validation.md
   meshsim live observe scenario.yaml --context cluster1=kind-east --context cluster2=kind-west -o observations.json
+  meshsim live compare observations.json scenario.yaml
 """
 
 

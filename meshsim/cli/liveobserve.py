@@ -3,7 +3,7 @@
 Answers are attributed to revisions by the pod's name in them (or their version), pods to revisions by the hash of
 their ReplicaSet. What was counted is written as a file to commit: counts, names and versions; no body, no address.
 kubectl is asked for `get` and `exec` only; curl must be in the client's image. A call that cannot be made says why, and
-a rollout that moved meanwhile is said.
+a rollout that moved meanwhile is said. `meshsim live compare` holds the file against the model.
 
 exit codes: 0 observed, 1 a rollout moved or a call could not be made, 2 wrong call, 3 wrong input."""
 
@@ -102,7 +102,7 @@ def _told(one: "Observed") -> None:
 
 
 def _said(found: "Recording", file: str) -> str:
-    from meshsim.report.words import clean
+    from meshsim.report.words import clean, quoted
 
     lines = []
     for one in found.observations:
@@ -114,7 +114,7 @@ def _said(found: "Recording", file: str) -> str:
         counts |= {"unattributed": one.unattributed} if one.unattributed else {}
         lines.append(f"{call}: {', '.join(f'{name} {n}' for name, n in counts.items())} of {one.requests}")
         lines += [f"  moved meanwhile: {moved}" for moved in one.moved]
-    lines.append(f"written to {file}")
+    lines.append(f"written to {file}; next: meshsim live compare {quoted(file)}")
     return "".join(f"{'  ' if line.startswith('  ') else ''}{clean(line)}\n" for line in lines)
 
 

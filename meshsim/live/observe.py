@@ -228,7 +228,11 @@ class _Seen:
         """The counts."""
         call = self.call
         bare = Observed(
-            frm=call.caller.name, to=call.to, path=call.path, headers=dict(call.headers), connection=call.connection
+            frm=call.caller.name,
+            to=call.to,
+            path=call.path,
+            headers=dict(call.headers),
+            connection="new" if call.connection == "new" else "keep-alive",
         )
         if self.why:
             return replace(bare, not_sent=self.why)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import field
 from fractions import Fraction
-from typing import Any, Final, final
+from typing import Any, Final, Literal, final
 
 from meshsim.model.evidence import Source
 from meshsim.model.frozen import frozen
@@ -58,7 +58,7 @@ class Observed:
     to: str
     path: str = "/"
     headers: Mapping[str, str] = field(default_factory=dict)
-    connection: str = "new"
+    connection: Literal["new", "keep-alive"] = "new"
     at: At | None = None
     rollout: str | None = None
     requests: int = 0

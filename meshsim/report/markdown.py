@@ -69,9 +69,7 @@ class MarkdownPrinter:
         return _joined(block for one in found for block in _explained(explanation_view(one)))
 
     def reasons(self, found: tuple[Reason, ...], paper: Paper) -> str:
-        return _joined(
-            [_grid(("code", "name", "meaning"), [(r.code, code(r.slug), escaped(r.meaning)) for r in found])]
-        )
+        return _joined([grid(("code", "name", "meaning"), [(r.code, code(r.slug), escaped(r.meaning)) for r in found])])
 
 
 MARKDOWN: Final = MarkdownPrinter()
@@ -81,7 +79,8 @@ def _joined(blocks: Iterable[str]) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
     lines = [header, ["---"] * len(header), *([_cell(text) for text in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -126,7 +125,7 @@ def _table(table: Table) -> str:
         ]
         header = ("from", "verdict", "canary", "decided by", "why", *[CHECK] * bool(needs))
         meant = f"\n\nA check needs so many {NEEDED}." if needs else ""
-        return f"{head}\n\n{_grid(header, rows)}{meant}"
+        return f"{head}\n\n{grid(header, rows)}{meant}"
     columns = [f"canary {c.canary} ({escaped(c.at)})" if c.canary else escaped(c.at) for c in table.columns]
     cells = [
         (code(line.caller), *(f"{_verdict(c)} {escaped(c.result)}" if c is not None else "" for c in line.cells))
@@ -137,7 +136,7 @@ def _table(table: Table) -> str:
         for caller, amounts in needs
     ]
     meant = "\n".join([f"\n\nA check needs so many {NEEDED}:\n", *lines]) if needs else ""
-    return f"{head}\n\n{_grid(('from', *columns), cells)}{meant}"
+    return f"{head}\n\n{grid(('from', *columns), cells)}{meant}"
 
 
 def _whys(view: AnswerView) -> list[str]:

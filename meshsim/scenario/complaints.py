@@ -29,13 +29,24 @@ _LIMITS: Mapping[str, str] = {
 }
 
 
-def complaints(error: ValidationError, document: Located) -> list[InputError]:
-    """One sentence for each of the errors, in the order of the file."""
-    said = [_sentence(dict(one), document) for one in error.errors(include_url=False)]
+def complaints(
+    error: ValidationError,
+    document: Located,
+    *,
+    whole: str = "the scenario",
+    fields: Mapping[str, Any] = SCENARIO,
+    parts: Mapping[str, Mapping[str, Any]] = PARTS,
+) -> list[InputError]:
+    """One sentence for each of the errors, in the order of the file. `fields` are what a file of this kind (`whole`)
+    may have, `parts` those below a key."""
+    known = {"": fields, **parts}
+    said = [_sentence(dict(one), document, whole, known) for one in error.errors(include_url=False)]
     return sorted(said, key=lambda one: (getattr(one.where, "line", 0), getattr(one.where, "column", 0)))
 
 
-def _sentence(error: dict[str, Any], document: Located) -> InputError:
+def _sentence(
+    error: dict[str, Any], document: Located, whole: str, fields: Mapping[str, Mapping[str, Any]]
+) -> InputError:
     path: Path = tuple(error["loc"])
     context = error.get("ctx") or {}
     kind = error["type"]
@@ -44,13 +55,13 @@ def _sentence(error: dict[str, Any], document: Located) -> InputError:
         path = path[:-1]
     value = error.get("input")
     if kind == "extra_forbidden" or at_key:
-        known = _known_keys(path, context)
+        known = _known_keys(path, context, fields)
         message = f"unknown key {path[-1]!r}{_inside(path[:-1])}"
         return InputError(message, where=document.key_place(path), hint=did_you_mean(str(path[-1]), known))
     where = document.place(path)
-    name = dotted(path) or "the scenario"
+    name = dotted(path) or whole
     if kind == "missing":
-        return InputError(f"{dotted(path[:-1]) or 'the scenario'} has no {path[-1]!r}", where=where)
+        return InputError(f"{dotted(path[:-1]) or whole} has no {path[-1]!r}", where=where)
     if kind == "literal_error":
         known = tuple(_words(context.get("expected", "")))
         if value is None:
@@ -75,10 +86,10 @@ def _sentence(error: dict[str, Any], document: Located) -> InputError:
     return InputError(f"{name} must be {wanted}, not {shown(value)}", where=where, hint=hint)
 
 
-def _known_keys(path: Path, context: Mapping[str, Any]) -> tuple[str, ...]:
+def _known_keys(path: Path, context: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     if context.get("expected"):
         return tuple(_words(context["expected"]))
-    return tuple(PARTS.get(str(path[0]), SCENARIO) if len(path) > 1 else SCENARIO)
+    return tuple(fields.get(str(path[0]), fields[""]) if len(path) > 1 else fields[""])
 
 
 def _words(expected: str) -> list[str]:

@@ -1,11 +1,9 @@
 """What a scenario file may hold: the one place where its text is checked, and the source of its JSON Schema.
 
-The schema is given to pydantic's core as it is, without model classes: importing pydantic and building models takes
-longer than everything else that `meshsim run` does with a small mesh. Unions are read by functions (see `notation`),
+Unions are read by functions (see `notation`),
 so that an error's location is simply a path in the file. `json_schema` uses pydantic proper.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pydantic_core import SchemaValidator
@@ -13,6 +11,8 @@ from pydantic_core import core_schema as core
 
 from meshsim.manifests.shapes import shown
 from meshsim.model.verdict import Verdict
+from meshsim.scenario import fields
+from meshsim.scenario.fields import Fields
 from meshsim.scenario.notation import (
     DURATION_PATTERN,
     SHARE_PATTERN,
@@ -27,52 +27,6 @@ from meshsim.scenario.notation import (
 )
 from meshsim.scenario.scenario import DATAPLANES, DEFAULT_DIALECT, DIALECTS, FAMILIES
 from meshsim.scenario.verbs import COMPONENTS, RESULTS, VERBS, keys_of
-
-Schema = Any
-Fields = dict[str, Any]
-
-_TEXT: Final[Schema] = core.str_schema(strict=True)
-_FLAG: Final[Schema] = core.bool_schema(strict=True)
-_ANY: Final[Schema] = core.any_schema()
-
-
-def _one_of(words: Sequence[str]) -> Schema:
-    return core.literal_schema(list(words))
-
-
-def _count(least: int = 0, most: int | None = None) -> Schema:
-    return core.int_schema(strict=True, ge=least, le=most)
-
-
-def _read(function: Callable[[Any], Any], json: dict[str, Any]) -> Schema:
-    """A value that `function` reads or refuses; `json` is its JSON Schema."""
-    return core.no_info_plain_validator_function(function, metadata={"json": json})
-
-
-def _map(values: Schema, keys: Schema = _TEXT) -> Schema:
-    return core.dict_schema(keys, values, strict=True)
-
-
-def _list(items: Schema) -> Schema:
-    return core.list_schema(items, strict=True)
-
-
-def _may(schema: Schema, description: str = "") -> Schema:
-    """An optional field; null is the same as leaving it out."""
-    return core.typed_dict_field(core.nullable_schema(schema), required=False, metadata={"description": description})
-
-
-def _opt(schema: Schema, description: str = "") -> Schema:
-    """An optional field that cannot be null."""
-    return core.typed_dict_field(schema, required=False, metadata={"description": description})
-
-
-def _must(schema: Schema, description: str = "") -> Schema:
-    return core.typed_dict_field(schema, required=True, metadata={"description": description})
-
-
-def _mapping(fields: Fields) -> Schema:
-    return core.typed_dict_schema(fields, extra_behavior="forbid", strict=True)
 
 
 def _argo(value: Any) -> Any:
@@ -115,15 +69,15 @@ _FRACTION: Final = {
     "anyOf": [{"type": "string", "pattern": SHARE_PATTERN}, {"type": "number", "minimum": 0, "maximum": 1}]
 }
 _VERSIONED: Final = {"type": "string", "pattern": r"^v?\d+\.\d+(\.\d+)?"}
-_DURATION: Final = _read(duration, _SECONDS)
-_RANGE: Final = _read(share_range, _FRACTION)
-_VERSION: Final = _read(version, _VERSIONED)
+_DURATION: Final = fields.read(duration, _SECONDS)
+_RANGE: Final = fields.read(share_range, _FRACTION)
+_VERSION: Final = fields.read(version, _VERSIONED)
 _ARGO: Final = core.no_info_before_validator_function(
     _argo,
-    _map(_VERSION, _one_of(("controller", "gatewayapi"))),
+    fields.mapping_of(_VERSION, fields.one_of(("controller", "gatewayapi"))),
     metadata={"json": {"anyOf": [_VERSIONED, {"type": "object", "additionalProperties": _VERSIONED}]}},
 )
-_PEERING: Final = _read(
+_PEERING: Final = fields.read(
     _peering,
     {
         "anyOf": [
@@ -139,106 +93,127 @@ _PEERING: Final = _read(
         ]
     },
 )
-_MANIFESTS: Final = _read(_manifests, {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}})
-_ENV: Final = _map(_map(_TEXT), _one_of(("env",)))
+_MANIFESTS: Final = fields.read(
+    _manifests, {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}
+)
+_ENV: Final = fields.mapping_of(fields.mapping_of(fields.TEXT), fields.one_of(("env",)))
 
 CLUSTER: Final[Fields] = {
-    "network": _may(_TEXT, "default: the topology.istio.io/network label on istio-system, else the cluster's name"),
-    "region": _may(_TEXT, "locality of nodes that the manifests do not describe"),
-    "zone": _may(_TEXT, "locality of nodes that the manifests do not describe"),
-    "root": _may(_TEXT, "trust root; clusters with different roots cannot connect"),
-    "dialect": _may(_one_of(DIALECTS), "product and version, where they differ from the scenario's"),
-    "argo": _may(_ARGO, "versions of Argo Rollouts, where they differ from the scenario's"),
-    "dataplane": _may(_one_of(DATAPLANES), "stands in for namespaces that no manifest describes"),
-    "manifests": _opt(_MANIFESTS, "files, directories, globs, `-` for standard input, or inline objects"),
-    "istiod": _opt(_ENV, "istiod's env"),
-    "ztunnel": _opt(_ENV, "ztunnel's env"),
-    "unread": _opt(_map(_TEXT), "kinds that nobody could read, and why: {HTTPRoute: forbidden}"),
-    "dumps": _opt(
-        _map(_ANY, _one_of(("ztunnel", "envoy"))),
+    "network": fields.may(
+        fields.TEXT, "default: the topology.istio.io/network label on istio-system, else the cluster's name"
+    ),
+    "region": fields.may(fields.TEXT, "locality of nodes that the manifests do not describe"),
+    "zone": fields.may(fields.TEXT, "locality of nodes that the manifests do not describe"),
+    "root": fields.may(fields.TEXT, "trust root; clusters with different roots cannot connect"),
+    "dialect": fields.may(fields.one_of(DIALECTS), "product and version, where they differ from the scenario's"),
+    "argo": fields.may(_ARGO, "versions of Argo Rollouts, where they differ from the scenario's"),
+    "dataplane": fields.may(fields.one_of(DATAPLANES), "stands in for namespaces that no manifest describes"),
+    "manifests": fields.opt(_MANIFESTS, "files, directories, globs, `-` for standard input, or inline objects"),
+    "istiod": fields.opt(_ENV, "istiod's env"),
+    "ztunnel": fields.opt(_ENV, "ztunnel's env"),
+    "unread": fields.opt(
+        fields.mapping_of(fields.TEXT), "kinds that nobody could read, and why: {HTTPRoute: forbidden}"
+    ),
+    "dumps": fields.opt(
+        fields.mapping_of(fields.ANY, fields.one_of(("ztunnel", "envoy"))),
         "live dumps that replace tables: ztunnel: FILE, envoy: {PROXY: FILE, or [CONFIG_DUMP, CLUSTERS, …]}",
     ),
 }
 CALL: Final[Fields] = {
-    "from": _must(_TEXT, "cluster/namespace/workload, ingress:CLUSTER/NAMESPACE/NAME, or external:CLUSTER"),
-    "to": _must(_TEXT, "host:port; the port may be left out where there is only one"),
-    "path": _opt(_TEXT, "default /"),
-    "headers": _opt(_map(_TEXT), "request headers"),
-    "connection": _opt(_one_of(("new", "keep-alive")), "a connection for each request (default), or one for all"),
+    "from": fields.must(fields.TEXT, "cluster/namespace/workload, ingress:CLUSTER/NAMESPACE/NAME, or external:CLUSTER"),
+    "to": fields.must(fields.TEXT, "host:port; the port may be left out where there is only one"),
+    "path": fields.opt(fields.TEXT, "default /"),
+    "headers": fields.opt(fields.mapping_of(fields.TEXT), "request headers"),
+    "connection": fields.opt(
+        fields.one_of(("new", "keep-alive")), "a connection for each request (default), or one for all"
+    ),
 }
 ENTRY: Final[Fields] = {
-    "at": _may(_DURATION, "since the start"),
-    "when": _may(_one_of(("paused",)), "as soon as the Rollout pauses next"),
-    "after": _may(_DURATION, "a wait on top of `when`"),
-    "do": _must(_one_of(tuple(VERBS)), "what happens"),
-    "rollout": _may(_TEXT, "cluster/namespace/name"),
-    "workload": _may(_TEXT, "cluster/namespace/name"),
-    "container": _may(_TEXT),
-    "image": _may(_TEXT),
-    "full": _may(_FLAG, "promote past all steps"),
-    "to-revision": _may(_count()),
-    "step": _may(_count()),
-    "template": _may(_TEXT, "the AnalysisTemplate"),
-    "result": _may(_one_of(RESULTS)),
-    "replicas": _may(_count()),
-    "object": _may(_TEXT, "cluster/Kind/namespace/name, or cluster/Kind/name without a namespace"),
-    "labels": _may(_read(_labels, {"type": ["object", "array"]}), "{key: value} to label, [key] to unlabel"),
-    "annotations": _may(_map(core.nullable_schema(_TEXT)), "null removes"),
-    "patch": _may(_map(_ANY), "a JSON merge patch"),
-    "cluster": _may(_TEXT),
-    "manifests": _may(_MANIFESTS),
-    "target": _may(_TEXT, "a workload, waypoint:…, ingress:…, eastwest:…, cluster:…, zone:…, node:…, link:…"),
-    "pods": _may(_read(share_or_count, {"type": ["integer", "string"]}), "how many pods of the workload, or a share"),
-    "revision": _may(_one_of(("stable", "canary"))),
-    "weight": _may(_count(0, 100)),
-    "component": _may(_one_of(COMPONENTS)),
-    "env": _may(_map(core.nullable_schema(_TEXT)), "null removes"),
-    "version": _may(_VERSION),
+    "at": fields.may(_DURATION, "since the start"),
+    "when": fields.may(fields.one_of(("paused",)), "as soon as the Rollout pauses next"),
+    "after": fields.may(_DURATION, "a wait on top of `when`"),
+    "do": fields.must(fields.one_of(tuple(VERBS)), "what happens"),
+    "rollout": fields.may(fields.TEXT, "cluster/namespace/name"),
+    "workload": fields.may(fields.TEXT, "cluster/namespace/name"),
+    "container": fields.may(fields.TEXT),
+    "image": fields.may(fields.TEXT),
+    "full": fields.may(fields.FLAG, "promote past all steps"),
+    "to-revision": fields.may(fields.count()),
+    "step": fields.may(fields.count()),
+    "template": fields.may(fields.TEXT, "the AnalysisTemplate"),
+    "result": fields.may(fields.one_of(RESULTS)),
+    "replicas": fields.may(fields.count()),
+    "object": fields.may(fields.TEXT, "cluster/Kind/namespace/name, or cluster/Kind/name without a namespace"),
+    "labels": fields.may(
+        fields.read(_labels, {"type": ["object", "array"]}), "{key: value} to label, [key] to unlabel"
+    ),
+    "annotations": fields.may(fields.mapping_of(core.nullable_schema(fields.TEXT)), "null removes"),
+    "patch": fields.may(fields.mapping_of(fields.ANY), "a JSON merge patch"),
+    "cluster": fields.may(fields.TEXT),
+    "manifests": fields.may(_MANIFESTS),
+    "target": fields.may(
+        fields.TEXT, "a workload, waypoint:…, ingress:…, eastwest:…, cluster:…, zone:…, node:…, link:…"
+    ),
+    "pods": fields.may(
+        fields.read(share_or_count, {"type": ["integer", "string"]}), "how many pods of the workload, or a share"
+    ),
+    "revision": fields.may(fields.one_of(("stable", "canary"))),
+    "weight": fields.may(fields.count(0, 100)),
+    "component": fields.may(fields.one_of(COMPONENTS)),
+    "env": fields.may(fields.mapping_of(core.nullable_schema(fields.TEXT)), "null removes"),
+    "version": fields.may(_VERSION),
 }
 EXPECT: Final[Fields] = {
-    "at": _may(_read(moment, _SECONDS), "240s, 60s#3, step:2 or weight:25"),
-    "step": _may(_count(), "the probe at this step"),
-    "from": _may(_TEXT),
-    "to": _may(_TEXT),
-    "path": _may(_TEXT),
-    "rollout": _may(_TEXT, "cluster/namespace/name"),
-    "verdict": _may(_one_of([verdict.value for verdict in Verdict])),
-    "masked": _may(_FLAG),
-    "reasons": _may(_read(_reasons, {"type": "array", "items": {"type": "string"}}), "all present"),
-    "canary": _may(_RANGE, "effective share: 50%, 0.5, 1/3 or 45%..55%"),
-    "stable": _may(_RANGE),
-    "other": _may(_RANGE),
-    "errors": _may(_RANGE),
-    "clusters": _may(_read(cluster_shares, {"type": ["object", "array"]}), "the clusters that serve, with shares"),
-    "decided_by": _may(_TEXT),
-    "never": _opt(_FLAG, "holds at no time"),
-    "known": _may(_TEXT, "URL of the issue: fails today; passing is then a failure too"),
+    "at": fields.may(fields.read(moment, _SECONDS), "240s, 60s#3, step:2 or weight:25"),
+    "step": fields.may(fields.count(), "the probe at this step"),
+    "from": fields.may(fields.TEXT),
+    "to": fields.may(fields.TEXT),
+    "path": fields.may(fields.TEXT),
+    "rollout": fields.may(fields.TEXT, "cluster/namespace/name"),
+    "verdict": fields.may(fields.one_of([verdict.value for verdict in Verdict])),
+    "masked": fields.may(fields.FLAG),
+    "reasons": fields.may(fields.read(_reasons, {"type": "array", "items": {"type": "string"}}), "all present"),
+    "canary": fields.may(_RANGE, "effective share: 50%, 0.5, 1/3 or 45%..55%"),
+    "stable": fields.may(_RANGE),
+    "other": fields.may(_RANGE),
+    "errors": fields.may(_RANGE),
+    "clusters": fields.may(
+        fields.read(cluster_shares, {"type": ["object", "array"]}), "the clusters that serve, with shares"
+    ),
+    "decided_by": fields.may(fields.TEXT),
+    "never": fields.opt(fields.FLAG, "holds at no time"),
+    "known": fields.may(fields.TEXT, "URL of the issue: fails today; passing is then a failure too"),
 }
 TRAFFIC: Final[Fields] = {
-    "rate": _may(_read(rate, {"type": ["string", "number"]}), "requests a second, or 100/s"),
-    "latency": _may(_DURATION),
-    "concurrency": _may(_count(1)),
+    "rate": fields.may(fields.read(rate, {"type": ["string", "number"]}), "requests a second, or 100/s"),
+    "latency": fields.may(_DURATION),
+    "concurrency": fields.may(fields.count(1)),
 }
 SCENARIO: Final[Fields] = {
-    "apiVersion": _must(_one_of(("meshsim/v1",))),
-    "kind": _must(_one_of(("Scenario",))),
-    "name": _may(_TEXT),
-    "dialect": _opt(_one_of(DIALECTS), f"product and version that is simulated; default {DEFAULT_DIALECT}"),
-    "argo": _opt(_ARGO, "versions of the controller and of the Gateway API plugin; a minor means its latest patch"),
-    "dataplane": _may(_one_of(DATAPLANES), "stands in for namespaces that no manifest describes"),
-    "clusters": _must(core.dict_schema(_TEXT, _mapping(CLUSTER), min_length=1, strict=True)),
-    "peering": _may(_PEERING, "default: the `istio-remote` Gateways among the manifests"),
-    "calls": _opt(_list(_mapping(CALL)), "who calls what; default: every class of clients to every governed Service"),
-    "traffic": _opt(_mapping(TRAFFIC), "load, only where a question needs it"),
-    "timing": _opt(_map(_DURATION, _one_of(("pod_ready", "pod_terminate", "resync")))),
-    "propagation": _opt(
-        _map(_ANY, _one_of(("per", "default", *FAMILIES))),
+    "apiVersion": fields.must(fields.one_of(("meshsim/v1",))),
+    "kind": fields.must(fields.one_of(("Scenario",))),
+    "name": fields.may(fields.TEXT),
+    "dialect": fields.opt(fields.one_of(DIALECTS), f"product and version that is simulated; default {DEFAULT_DIALECT}"),
+    "argo": fields.opt(
+        _ARGO, "versions of the controller and of the Gateway API plugin; a minor means its latest patch"
+    ),
+    "dataplane": fields.may(fields.one_of(DATAPLANES), "stands in for namespaces that no manifest describes"),
+    "clusters": fields.must(core.dict_schema(fields.TEXT, fields.mapping(CLUSTER), min_length=1, strict=True)),
+    "peering": fields.may(_PEERING, "default: the `istio-remote` Gateways among the manifests"),
+    "calls": fields.opt(
+        fields.list_of(fields.mapping(CALL)),
+        "who calls what; default: every class of clients to every governed Service",
+    ),
+    "traffic": fields.opt(fields.mapping(TRAFFIC), "load, only where a question needs it"),
+    "timing": fields.opt(fields.mapping_of(_DURATION, fields.one_of(("pod_ready", "pod_terminate", "resync")))),
+    "propagation": fields.opt(
+        fields.mapping_of(fields.ANY, fields.one_of(("per", "default", *FAMILIES))),
         "lags by family of tables: a duration or [min, max]; `per` cluster or proxy",
     ),
-    "assume": _opt(_map(_TEXT), "overrides of contested defaults"),
-    "timeline": _opt(_list(_mapping(ENTRY)), "what happens over time"),
-    "expect": _opt(_list(_mapping(EXPECT)), "what must hold; only the stated fields are compared"),
-    "sampling": _opt(_map(_count(), _one_of(("requests", "seed")))),
+    "assume": fields.opt(fields.mapping_of(fields.TEXT), "overrides of contested defaults"),
+    "timeline": fields.opt(fields.list_of(fields.mapping(ENTRY)), "what happens over time"),
+    "expect": fields.opt(fields.list_of(fields.mapping(EXPECT)), "what must hold; only the stated fields are compared"),
+    "sampling": fields.opt(fields.mapping_of(fields.count(), fields.one_of(("requests", "seed")))),
 }
 PARTS: Final[dict[str, Fields]] = {
     "clusters": CLUSTER,
@@ -252,34 +227,13 @@ PARTS: Final[dict[str, Fields]] = {
 
 def validated(value: dict[str, Any]) -> dict[str, Any]:
     """The file's values read: durations as seconds, shares as Fractions. Raises pydantic_core's ValidationError."""
-    result: dict[str, Any] = SchemaValidator(_mapping(SCENARIO)).validate_python(value)
+    result: dict[str, Any] = SchemaValidator(fields.mapping(SCENARIO)).validate_python(value)
     return result
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, for editors and `meshsim schema`."""
-    from pydantic.json_schema import GenerateJsonSchema
-
-    class Generate(GenerateJsonSchema):
-        """Functions and fields say themselves what they take."""
-
-        def function_plain_schema(self, schema: Any) -> dict[str, Any]:
-            return dict(schema["metadata"]["json"])
-
-        def function_before_schema(self, schema: Any) -> dict[str, Any]:
-            return dict(schema["metadata"]["json"])
-
-        def nullable_schema(self, schema: Any) -> dict[str, Any]:
-            return self.generate_inner(schema["schema"])
-
-        def typed_dict_field_schema(self, schema: Any) -> dict[str, Any]:
-            inner = self.generate_inner(schema["schema"])
-            description = schema["metadata"]["description"]
-            return {**inner, "description": description} if description else inner
-
-    schema = Generate().generate(_mapping(SCENARIO))
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "meshsim scenario"
+    schema = fields.json_schema(SCENARIO, "meshsim scenario")
     schema["properties"]["timeline"]["items"]["allOf"] = [
         {
             "if": {"properties": {"do": {"const": verb}}},

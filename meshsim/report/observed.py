@@ -1,0 +1,419 @@
+"""Observations held against the model, on paper: who was answered what, what the model says, and what that proves."""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final, final
+
+from meshsim.analysis.power import EXACT_UP_TO
+from meshsim.analysis.statistics import exact_interval
+from meshsim.live.outcomes import Evidence, Held, Outcome, Result, Story, Tested
+from meshsim.live.stories import APPLIED, BYPASS
+from meshsim.model.frozen import frozen
+from meshsim.model.shares import ZERO, percent
+from meshsim.report.formats import Heading, Paper
+from meshsim.report.words import clean, shares, when
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SCHEMA: Final = "meshsim/comparison/v1"
+FORMATS: Final = ("table", "json", "markdown", "junit")
+CONFIDENCE: Final = Fraction(95, 100)
+LOOKS: Final = {
+    Outcome.AGREES: ("✔", "green"),
+    Outcome.DISAGREES: ("✖", "bold red"),
+    Outcome.UNDETERMINED: ("?", "magenta"),
+    Outcome.NOT_OBSERVED: ("·", "dim"),
+}
+GLYPHS: Final = {
+    Outcome.AGREES: "✅",
+    Outcome.DISAGREES: "❌",
+    Outcome.UNDETERMINED: "❓",
+    Outcome.NOT_OBSERVED: "▫️",
+}
+RULES_OUT: Final = {
+    Evidence.MASKED: "nothing: MASKED",
+    Evidence.TOO_FEW: "nothing yet: too few",
+    Evidence.BLIND: "nothing of the split",
+    Evidence.NONE: "",
+}
+NAMES: Final = {APPLIED: "an applied split", BYPASS: "a bypass to the pods"}
+HEADER: Final = ("result", "from", "counted", "model", "p", "rules out")
+
+
+@final
+@frozen
+class Line:
+    """One observation in words."""
+
+    held: Held
+    caller: str
+    counted: str
+    model: str
+    p: str
+    rules_out: str
+    every: tuple[str, ...] = ()
+    """Every label."""
+    why: tuple[str, ...] = ()
+
+
+@final
+@frozen
+class Group:
+    """Observations of one address at one moment of one Rollout."""
+
+    to: str
+    wants: str
+    lines: tuple[Line, ...]
+
+
+def groups(found: Result) -> tuple[Group, ...]:
+    """The observations by what was called, in the order of the file; without those that were not made."""
+    made: dict[tuple[str, str], list[Line]] = {}
+    for one in found.held:
+        if one.outcome is Outcome.NOT_OBSERVED:
+            continue
+        made.setdefault((_to(one), _wants(one)), []).append(_line(one))
+    return tuple(Group(to=to, wants=wants, lines=tuple(lines)) for (to, wants), lines in made.items())
+
+
+def conclusion(found: Result) -> str:
+    """One sentence on the whole."""
+    wrong, agree = found.of(Outcome.DISAGREES), found.of(Outcome.AGREES)
+    compared = len(wrong) + len(agree)
+    if not compared:
+        return "nothing could be held against the model"
+    said = f"{len(wrong)} of {compared} disagree" if wrong else f"{'all ' * (compared > 1)}{compared} agree"
+    parts = [f"{said} with the model (alpha {percent(found.alpha)} for the file, exact tests)"]
+    telling = sum(one.evidence is Evidence.TELLS for one in agree)
+    if agree:
+        parts.append(f"{telling} of {len(agree)} agreements could have told a bypass from an applied split")
+    parts += [f"{len(found.of(Outcome.UNDETERMINED))} undetermined"] * bool(found.of(Outcome.UNDETERMINED))
+    parts += [f"{len(found.of(Outcome.NOT_OBSERVED))} not observed"] * bool(found.of(Outcome.NOT_OBSERVED))
+    return "; ".join(parts)
+
+
+def printed(found: Result, heading: Heading, output: str, paper: Paper) -> str:
+    """The comparison in one of `FORMATS`."""
+    if output == "json":
+        from meshsim.report.data import as_json
+
+        return as_json(data(found, heading))
+    if output == "markdown":
+        return _markdown(found, heading)
+    if output == "junit":
+        return _junit(found, heading)
+    from meshsim.report.terminal.sheet import printed as sheet
+
+    return sheet(_table(found, heading, paper), paper)
+
+
+def _to(one: Held) -> str:
+    path = "" if one.observed.path == "/" else one.observed.path
+    headers = "".join(f" {name}={value}" for name, value in sorted(one.observed.headers.items()))
+    kept = " keep-alive" if one.observed.connection != "new" else ""
+    return clean(f"{one.observed.to}{path}{headers}{kept}")
+
+
+def _wants(one: Held) -> str:
+    parts = ["at rest" if one.at is None else when(one.at)] if one.row is not None else []
+    if one.row is not None and one.row.rollout:
+        wants = f" wants {shares(one.row.desired.items())}" if one.row.desired else ""
+        parts.append(f"rollout {clean(one.row.rollout)}{wants}")
+    return " · ".join(parts)
+
+
+def _line(one: Held) -> Line:
+    test = _telling(one)
+    return Line(
+        held=one,
+        caller=clean(one.observed.frm),
+        counted=f"{clean(test.label)} {_count(test)}" if test is not None else "",
+        model=_law(test) if test is not None else "",
+        p="" if one.p is None else _p(one.p),
+        rules_out=_rules_out(one),
+        every=tuple(f"{clean(t.label)}: {_count(t)}, the model says {_law(t)}" for t in one.tests if not _silent(t)),
+        why=tuple(_whys(one)),
+    )
+
+
+def _telling(one: Held) -> Tested | None:
+    """The label to show of a row: the one that is furthest off where they disagree, else the canary's, else the one
+    that is expected least."""
+    told = [test for test in one.tests if not _silent(test)]
+    if one.outcome is Outcome.DISAGREES:
+        return min(
+            told, key=lambda test: (f"{test.p:.3e}" if test.p else "", test.label not in one.canary), default=None
+        )
+    return min(told, key=lambda test: (test.label not in one.canary, test.law.low, test.label), default=None)
+
+
+def _rules_out(one: Held) -> str:
+    if one.outcome is not Outcome.AGREES or one.row is None:
+        return ""
+    if one.evidence is Evidence.TELLS:
+        return NAMES[one.stories[0].name]
+    return RULES_OUT[one.evidence]
+
+
+def _silent(test: Tested) -> bool:
+    """Labels that nobody expected and nobody saw need no words."""
+    never = test.law.exact and test.law.low == ZERO
+    return never and test.counted is not None and test.counted.high == 0
+
+
+def _count(test: Tested) -> str:
+    """`25% (250 of 1,000)`, or a published share as it is."""
+    if test.said is not None or test.counted is None:
+        of = f" of {test.counted.trials:,}" if test.counted is not None else ""
+        return f"{_span(*test.said)}{of}" if test.said is not None else ""
+    low, high, trials = test.counted.low, test.counted.high, test.counted.trials
+    unit = " connections" if test.law.exact and test.law.unit == "connection" else ""
+    number = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"{_span(*test.counted.share)} ({number} of {trials:,}{unit})"
+
+
+def _law(test: Tested) -> str:
+    return _span(test.law.low, test.law.high)
+
+
+def _span(low: Fraction, high: Fraction) -> str:
+    return percent(low) if low == high else f"{percent(low)} to {percent(high)}"
+
+
+def _p(value: float) -> str:
+    return "0" if value == 0 else f"{value:.2g}" if value >= 1e-99 else "<1e-99"
+
+
+def _whys(one: Held) -> Iterator[str]:
+    """What a row has to be told in words."""
+    yield from map(clean, one.why)
+    if one.outcome is Outcome.DISAGREES:
+        worst = _telling(one)
+        if worst is not None:
+            yield _off(worst)
+        for story in one.stories:
+            if story.p is not None and story.p > float(1 - CONFIDENCE):
+                yield f"the counts fit {_story(story)}: p {_p(story.p)}"
+    if one.outcome is Outcome.AGREES:
+        for story in one.stories:
+            yield _evidence(one, story)
+    yield from map(clean, one.notes)
+
+
+def _off(test: Tested) -> str:
+    said = f"{clean(test.label)}: the model says {_law(test)}, "
+    if test.counted is None or test.said is not None:
+        return f"{said}published is {_count(test)}"
+    low = exact_interval(test.counted.low, test.counted.trials, CONFIDENCE)[0]
+    high = exact_interval(test.counted.high, test.counted.trials, CONFIDENCE)[1]
+    return f"{said}and what was counted speaks for {low:.1%} to {high:.1%} (95%)"
+
+
+def _evidence(one: Held, story: Story) -> str:
+    told = _story(story)
+    if story.p is None:
+        return f"revisions were not told apart: nothing here speaks for or against {told}"
+    if story.same:
+        return f"MASKED: {told} looks the same, and no number of requests could tell"
+    if one.evidence is Evidence.TELLS:
+        return f"rules out {told}: p {_p(story.p)}"
+    if story.needed is None:
+        return f"fits {told} as well"
+    about = "" if story.needed <= EXACT_UP_TO else "about "
+    return f"fits {told} as well (p {_p(story.p)}): {about}{story.needed:,} {one.unit}s would tell"
+
+
+def _story(story: Story) -> str:
+    return f"{NAMES[story.name]} ({shares(story.shares.items())})"
+
+
+def _table(found: Result, heading: Heading, paper: Paper) -> "Iterator[RenderableType]":
+    from rich.text import Text
+
+    from meshsim.report.terminal.sheet import indented, words
+
+    of = f" · {clean(found.recording.source)}" if found.recording.source else ""
+    yield words((clean(heading.scenario), "bold"), (f" · {heading.dialect}{of}", "dim"))
+    for group in groups(found):
+        yield Text("")
+        yield words((group.to, "bold"))
+        if group.wants:
+            yield words((group.wants, "dim"))
+        yield from _lines(group, paper)
+    missing = list(map(_line, found.of(Outcome.NOT_OBSERVED)))
+    if missing:
+        yield Text("")
+        yield words(("not observed", "bold"))
+    for line in missing:
+        yield indented(words(f"{line.caller} → {_to(line.held)}: ", ("; ".join(line.why), "dim")))
+    yield Text("")
+    yield words((conclusion(found), "bold red" if found.of(Outcome.DISAGREES) else "bold"))
+
+
+def _lines(group: Group, paper: Paper) -> "Iterator[RenderableType]":
+    """Each observation with its reasons below it, in columns that are as wide for all."""
+    from meshsim.report.terminal.sheet import GAP, grid, indented, words
+
+    columns = [column for column in HEADER if any(_cell(line, column) for line in group.lines)]
+    widths = {
+        c: max(len(c), *(len(_cell(line, c)) + 2 * (c == "result" and paper.drawn) for line in group.lines))
+        for c in columns
+    }
+    if paper.width is not None and sum(widths.values()) + GAP * len(columns) + 2 > paper.width:
+        columns = [column for column in columns if column != "p"]
+    fixed = paper.width is None or sum(widths[c] for c in columns) + GAP * len(columns) + 2 <= paper.width
+    for number, line in enumerate(group.lines):
+        made = grid(len(columns), header=columns if number == 0 else ())
+        for column, shown in zip(columns, made.columns, strict=True):
+            shown.width = widths[column] if fixed else None
+        made.add_row(*(_styled(line, column, paper) for column in columns))
+        yield indented(made)
+        for why in line.why:
+            yield indented(words((why, _tone(line, why))), 4)
+
+
+def _cell(line: Line, column: str) -> str:
+    cells = (str(line.held.outcome), line.caller, line.counted, line.model, line.p, line.rules_out)
+    return dict(zip(HEADER, cells, strict=True))[column]
+
+
+def _styled(line: Line, column: str, paper: Paper) -> Any:
+    from rich.text import Text
+
+    text = _cell(line, column)
+    if column == "result":
+        glyph, style = LOOKS[line.held.outcome]
+        return Text(f"{glyph} {text}" if paper.drawn else text, style)
+    if column == "rules out":
+        return Text(text, "green" if line.held.evidence is Evidence.TELLS else "bold yellow")
+    return Text(text, "dim" if column == "p" else "")
+
+
+def _tone(line: Line, why: str) -> str:
+    if line.held.outcome is Outcome.DISAGREES:
+        return "red"
+    return "yellow" if why.startswith("MASKED") else "dim"
+
+
+def _markdown(found: Result, heading: Heading) -> str:
+    from meshsim.report.markdown import code, escaped, grid
+
+    blocks = [f"### {escaped(clean(heading.scenario))}: observations against the model", escaped(conclusion(found))]
+    if found.recording.source:
+        blocks.append(f"Source: {escaped(clean(found.recording.source))}")
+    for group in groups(found):
+        blocks.append(f"**{code(group.to)}** {escaped(group.wants)}".strip())
+        rows = [
+            (
+                f"{GLYPHS[line.held.outcome]} {line.held.outcome}",
+                code(line.caller),
+                escaped("; ".join(line.every)),
+                *map(escaped, (line.p, line.rules_out)),
+            )
+            for line in group.lines
+        ]
+        blocks.append(grid(("result", "from", "counted, and what the model says", "p", "rules out"), rows))
+        whys = [f"* {code(line.caller)}: {escaped(why)}" for line in group.lines for why in line.why]
+        if whys:
+            blocks.append("\n".join(whys))
+    missing = [
+        f"* {code(line.caller)} → {code(_to(line.held))}: {escaped('; '.join(line.why))}"
+        for line in map(_line, found.of(Outcome.NOT_OBSERVED))
+    ]
+    if missing:
+        blocks.append("\n".join(["Not observed:", "", *missing]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _junit(found: Result, heading: Heading) -> str:
+    """A case an observation; what is undetermined or was not observed is skipped with its sentence."""
+    import junitparser
+
+    from meshsim.report.junit import HEAD
+
+    report = junitparser.JUnitXml("meshsim")
+    name = clean(heading.scenario)
+    suite = junitparser.TestSuite(f"{name} observations")
+    for one in found.held:
+        line = _line(one)
+        moment = f" {when(one.at)}" if one.at is not None else ""
+        case = junitparser.TestCase(f"{line.caller} → {_to(one)}{moment}", name, 0)
+        text = "\n".join([*line.every, *line.why])
+        if one.outcome is Outcome.DISAGREES:
+            failure = junitparser.Failure("the counts disagree with the model", "disagrees")
+            failure.text = text
+            case.result = [failure]
+        elif one.outcome is not Outcome.AGREES:
+            case.result = [junitparser.Skipped(f"{one.outcome}: {'; '.join(line.why)}", "undetermined")]
+        else:
+            case.system_out = "\n".join([f"rules out: {line.rules_out or 'nothing, as there is no other story'}", text])
+        suite.add_testcase(case)
+    report.add_testsuite(suite)
+    report.update_statistics()  # type: ignore[no-untyped-call, unused-ignore]
+    return HEAD + str(report.tostring().decode("utf-8")).strip() + "\n"  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def data(found: Result, heading: Heading) -> dict[str, Any]:
+    """Plain values for JSON."""
+    return {
+        "schema": SCHEMA,
+        "scenario": heading.scenario,
+        "dialect": heading.dialect,
+        "observations": found.recording.file,
+        "source": found.recording.source,
+        "alpha": float(found.alpha),
+        "alpha_each": found.level,
+        "agrees": not found.of(Outcome.DISAGREES),
+        "rows": [_row(one) for one in found.held],
+    }
+
+
+def _row(one: Held) -> dict[str, Any]:
+    row = one.row
+    said: dict[str, Any] = {
+        "from": one.observed.frm,
+        "to": one.observed.to,
+        "path": one.observed.path,
+        "headers": dict(one.observed.headers),
+        "connection": one.observed.connection,
+        "line": one.observed.where.line if one.observed.where is not None else None,
+        "outcome": str(one.outcome),
+        "at": one.at,
+        "why": list(_line(one).why),
+    }
+    if row is not None:
+        said |= {"rollout": row.rollout, "verdict": str(row.verdict), "masked": row.masked}
+    if one.p is None:
+        return said
+    said["rules_out"] = _rules_out(one)
+    return said | {
+        "p": one.p,
+        "unit": one.unit,
+        "evidence": str(one.evidence) if one.outcome is Outcome.AGREES else None,
+        "tests": [_test(test) for test in one.tests],
+        "stories": [
+            {
+                "story": story.name,
+                "shares": _floats(story.shares),
+                "p": story.p,
+                "needed": story.needed,
+                "same": story.same,
+            }
+            for story in one.stories
+        ],
+    }
+
+
+def _test(test: Tested) -> dict[str, Any]:
+    said: dict[str, Any] = {"label": test.label, "p": test.p, "unit": str(test.law.unit)}
+    if test.counted is not None:
+        said |= {"count": [test.counted.low, test.counted.high], "of": test.counted.trials}
+    return said | {
+        "share": [float(test.law.low), float(test.law.high)],
+        "exact": [str(test.law.low), str(test.law.high)],
+    }
+
+
+def _floats(values: Mapping[str, Fraction]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
