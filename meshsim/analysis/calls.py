@@ -11,10 +11,9 @@ from meshsim.controlplane.components import ISTIO_GATEWAY, is_component
 from meshsim.dataplane.match import HttpRequest
 from meshsim.dataplane.resolve import is_address
 from meshsim.dataplane.walk import Client, Target
-from meshsim.mesh.pods import Pod, capture
+from meshsim.mesh.pods import Pod
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence, Source
-from meshsim.model.facts import Facts
 from meshsim.model.frozen import frozen
 from meshsim.model.names import CLUSTER_DOMAIN, fqdn
 from meshsim.model.shares import ONE
@@ -167,7 +166,7 @@ def client_workloads(situation: Situation, cluster: str) -> list[tuple[str, str]
     served = {
         pod.uid
         for service in here.of("Service")
-        if _governed(situation, cluster, service.namespace, service.name)
+        if (service.namespace, service.name) in situation.governed_anywhere
         for pod in registry.selected(cluster, service)
     }
     return [
@@ -175,33 +174,6 @@ def client_workloads(situation: Situation, cluster: str) -> list[tuple[str, str]
         for key, pods in sorted(registry.workloads(cluster).items())
         if not any(is_component(here, pod) for pod in pods) and not any(pod.uid in served for pod in pods)
     ]
-
-
-def _governed(situation: Situation, cluster: str, namespace: str, name: str) -> bool:
-    """Whether any cluster's Rollout has pods or routes behind a Service of this name."""
-    return any((namespace, name) in governed_services(situation, other) for other in situation.mesh.clusters)
-
-
-def governed_services(situation: Situation, cluster: str) -> frozenset[tuple[str, str]]:
-    """(namespace, name) of the Services of a cluster whose traffic a Rollout governs: its pods stand behind them, or
-    a route it manages attaches to them."""
-    here = situation.mesh.clusters[cluster]
-    found = set()
-    for rollout in situation.rollouts.values():
-        if rollout.cluster != cluster or not rollout.routes:
-            continue
-        labels = dict((rollout.state.template.get("metadata") or {}).get("labels") or {})
-        managed = {
-            rollout.state.object("Service", str(n)) is not None and n for n in managed_services(rollout.state.rollout)
-        }
-        for service in here.of("Service"):
-            selector = service.get("spec", "selector", default={})
-            if service.namespace != rollout.id[1] or not selector or service.name in managed:
-                continue
-            wanted = {k: v for k, v in selector.items() if k != "rollouts-pod-template-hash"}
-            if wanted.items() <= labels.items():
-                found.add((service.namespace, service.name))
-    return frozenset(found)
 
 
 def _ingress(situation: Situation, rest: str, name: str, where: Evidence | None) -> Caller:
@@ -315,12 +287,14 @@ def default_calls(situation: Situation) -> tuple[Call, ...]:
     """One call per client class to the FQDN and the global name of every governed Service, and one per gateway with
     a route to it."""
     found: list[Call] = []
-    for hosts in _default_targets(situation):
-        for cluster in sorted(situation.mesh.clusters):
+    targets = _default_targets(situation)
+    classes = {name: client_classes(situation, name) for name in sorted(situation.mesh.clusters) if targets}
+    for hosts in targets:
+        for cluster, callers_here in classes.items():
             known = situation.plane.known(cluster)
             for host in hosts:
                 if host in known:
-                    for caller in client_classes(situation, cluster):
+                    for caller in callers_here:
                         found.extend(_call(caller, host, port.number) for port in known[host].ports)
     return (*found, *_default_ingress(situation))
 
@@ -332,7 +306,7 @@ def _call(caller: Caller, host: str, port: int) -> Call:
 def _default_targets(situation: Situation) -> list[tuple[str, ...]]:
     found: dict[tuple[str, ...], None] = {}
     for cluster in sorted(situation.mesh.clusters):
-        for namespace, name in sorted(governed_services(situation, cluster)):
+        for namespace, name in sorted(situation.governed[cluster]):
             host = fqdn(name, namespace)
             known = situation.plane.known(cluster).get(host)
             found[(host, known.alias) if known is not None and known.alias else (host,)] = None
@@ -348,7 +322,7 @@ def client_classes(situation: Situation, cluster: str) -> tuple[Caller, ...]:
         pods = registry.workloads(cluster)[namespace, workload]
         described = here.namespace(namespace)
         label = described.labels.get("istio.io/use-waypoint") if described is not None else None
-        caught = {capture(here, pod, Facts()) for pod in pods}
+        caught = {registry.captured(pod)[0] for pod in pods}
         places = {(pod.region, pod.zone) for pod in pods}
         sidecar = namespace if "sidecar" in caught else ""
         key = (tuple(sorted(map(str, caught))), tuple(sorted(places)), label, sidecar)
@@ -418,7 +392,7 @@ def _leads(situation: Situation, cluster: str, rules: list[dict[str, object]]) -
     """Whether any rule names a governed Service (or one of its Rollout's own)."""
     names = set()
     for other in situation.mesh.clusters:
-        for namespace, name in governed_services(situation, other):
+        for namespace, name in situation.governed[other]:
             names |= {name, fqdn(name, namespace)}
             known = situation.plane.known(other).get(fqdn(name, namespace))
             if known is not None and known.alias:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, final
 
-from meshsim.analysis.calls import Call, governed_services
+from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Situation
 from meshsim.controlplane.binding import is_waypoint
 from meshsim.dataplane.walk import Target
@@ -241,7 +241,7 @@ def _other_address(situation: Situation, call: Call, row: Row) -> Iterator[Candi
     if rollout is None or not call.caller.clients or call.caller.clients[0][1].kind == "gateway":
         return
     known = situation.plane.known(call.caller.clients[0][1].cluster)
-    for namespace, name in sorted(governed_services(situation, rollout.cluster)):
+    for namespace, name in sorted(situation.governed[rollout.cluster]):
         there = situation.plane.known(rollout.cluster).get(fqdn(name, namespace))
         names = [there.alias, there.host] if there is not None else []
         for host in names:

@@ -1,6 +1,7 @@
 """One moment of one Mesh, ready to be asked: its tables, and its Rollouts as their controllers left them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, final
 
 from meshsim.analysis.outages import cut
@@ -14,7 +15,7 @@ from meshsim.model.trace import RouteUse, Trace
 from meshsim.rollouts import State
 from meshsim.rollouts.gatewayapi import is_managed, targets
 from meshsim.rollouts.istio import http_indexes, virtual_services
-from meshsim.rollouts.spec import canary, max_weight, routing, weights_of
+from meshsim.rollouts.spec import canary, managed_services, max_weight, routing, weights_of
 from meshsim.simulation.deployment import Deployed, RolloutId, name_of
 
 
@@ -66,6 +67,34 @@ class Situation:
         self.rollouts: Mapping[RolloutId, Managed] = {
             rollout: _managed(deployed, rollout, state) for rollout, state in sorted(deployed.states.items())
         }
+
+    @cached_property
+    def governed(self) -> Mapping[str, frozenset[tuple[str, str]]]:
+        """Cluster → (namespace, name) of its Services whose traffic a Rollout governs: its pods stand behind them, or
+        a route it manages attaches to them."""
+        return {name: frozenset(self._governed_in(name)) for name in self.mesh.clusters}
+
+    @cached_property
+    def governed_anywhere(self) -> frozenset[tuple[str, str]]:
+        """(namespace, name) of the Services that a Rollout of any cluster governs."""
+        return frozenset().union(*self.governed.values())
+
+    def _governed_in(self, cluster: str) -> Iterator[tuple[str, str]]:
+        for rollout in self.rollouts.values():
+            if rollout.cluster != cluster or not rollout.routes:
+                continue
+            labels = dict((rollout.state.template.get("metadata") or {}).get("labels") or {})
+            managed = {
+                rollout.state.object("Service", str(n)) is not None and n
+                for n in managed_services(rollout.state.rollout)
+            }
+            for service in self.mesh.clusters[cluster].of("Service"):
+                selector = service.get("spec", "selector", default={})
+                if service.namespace != rollout.id[1] or not selector or service.name in managed:
+                    continue
+                wanted = {k: v for k, v in selector.items() if k != HASH_LABEL}
+                if wanted.items() <= labels.items():
+                    yield service.namespace, service.name
 
     def object(self, name: str) -> Manifest | None:
         """The object `cluster/Kind/namespace/name`."""

@@ -2,6 +2,7 @@
 cross-cluster subset matching requires label propagation)."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod
@@ -31,5 +32,10 @@ def keep(setting: str, labels: Mapping[str, str]) -> Mapping[str, str]:
     """The labels that a value of the flag lets through: none, `all`, or a comma list of keys."""
     if setting.strip() == "all":
         return dict(labels)
-    keys = {key.strip() for key in setting.split(",")}
+    keys = _keys(setting)
     return {key: value for key, value in labels.items() if key in keys}
+
+
+@lru_cache(maxsize=64)
+def _keys(setting: str) -> frozenset[str]:
+    return frozenset(key.strip() for key in setting.split(","))

@@ -28,6 +28,7 @@ class Registry:
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self._pods: dict[str, tuple[Pod, ...]] = {}
+        self._workloads: dict[str, Mapping[tuple[str, str], tuple[Pod, ...]]] = {}
         self._selected: dict[tuple[str, str, tuple[tuple[str, str], ...]], tuple[Pod, ...]] = {}
         self.workload_bindings: dict[tuple[str, str, str, str], Binding] = {}
         self._captured: dict[str, tuple[str | None, tuple[Fact, ...]]] = {}
@@ -75,7 +76,9 @@ class Registry:
 
     def workloads(self, cluster: str) -> Mapping[tuple[str, str], tuple[Pod, ...]]:
         """(namespace, workload) → pods."""
-        return pods_by_workload(self.pods(cluster))
+        if cluster not in self._workloads:
+            self._workloads[cluster] = pods_by_workload(self.pods(cluster))
+        return self._workloads[cluster]
 
     def selected(self, cluster: str, service: Manifest) -> tuple[Pod, ...]:
         """The pods that a Service selects, ready or not. A Service without a selector selects none."""

@@ -43,7 +43,8 @@ class Facts:
 
     def note(self, subject: str, name: str, value: Any, evidence: Evidence) -> Any:
         """Record that `name` of `subject` was read and return its value."""
-        self._read.setdefault((subject, name), Fact(subject, name, value, evidence))
+        if (subject, name) not in self._read:
+            self._read[subject, name] = Fact(subject, name, value, evidence)
         return value
 
     def take(self, facts: Iterable[Fact]) -> None:

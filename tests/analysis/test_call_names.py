@@ -1,10 +1,14 @@
 """Who calls what: names, wildcards, addresses, and the calls where a scenario states none."""
 
+from collections import Counter
+
 import pytest
 from strategies.asking import ask, load, rows_of
 from strategies.cases import CLIENT, GLOBAL, LOCAL, scenario, the, with_client, with_pods, with_rollout
 from strategies.meshes import NAMESPACE, Document, client, deployment, ingress, namespace, service, template
 
+from meshsim.analysis import calls
+from meshsim.analysis.situation import Situation
 from meshsim.model.errors import InputError, UsageError
 from meshsim.model.verdict import Row, Verdict
 
@@ -141,3 +145,19 @@ class TestDefaults:
         edge[1]["spec"]["rules"][0]["backendRefs"][0]["name"] = "cart"
         rows = self.rows(with_rollout(more=(cart, *edge)))
         assert not [row.frm for row in rows if row.frm.startswith("ingress:")]
+
+
+def test_clients_are_grouped_once_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names the governed Services have: with hundreds of workloads, grouping them is the work."""
+    situation = load(scenario(with_rollout(), with_client())).situation(AT)
+    grouped: Counter[str] = Counter()
+    group = calls.client_workloads
+
+    def counted(asked: Situation, cluster: str) -> list[tuple[str, str]]:
+        grouped[cluster] += 1
+        return group(asked, cluster)
+
+    monkeypatch.setattr(calls, "client_workloads", counted)
+    found = calls.default_calls(situation)
+    assert {call.to for call in found} >= {LOCAL, GLOBAL}
+    assert grouped == dict.fromkeys(situation.mesh.clusters, 1)
