@@ -76,7 +76,10 @@ OBSERVATION: Final[fields.Fields] = {
     "to": fields.must(fields.TEXT, "the address and port, as in a scenario's calls"),
     "path": fields.opt(fields.TEXT, "default: /"),
     "headers": fields.opt(fields.mapping_of(fields.TEXT)),
-    "connection": fields.opt(fields.one_of(("new", "keep-alive")), "new (default): one for each request"),
+    "connection": fields.opt(
+        fields.one_of(("new", "keep-alive")),
+        "new: one for each request (default, unless there were fewer connections than requests)",
+    ),
     "at": fields.opt(_MOMENT, "the moment in the scenario: 240s, step:2, weight:25"),
     "rollout": fields.opt(fields.TEXT, "cluster/namespace/name: whose roles, where several Rollouts govern the call"),
     "requests": fields.opt(_COUNT, "how many were sent (default: the sum of the counts)"),
@@ -100,6 +103,7 @@ _STATE: Final[fields.Fields] = {
     "canary": fields.opt(fields.TEXT),
 }
 FILE: Final[fields.Fields] = {
+    "$schema": fields.opt(fields.TEXT, "for editors: where this schema is"),
     "schema": fields.must(fields.one_of((SCHEMA,))),
     "scenario": fields.opt(fields.TEXT, "the scenario's name"),
     "source": fields.opt(fields.TEXT, "where the numbers are from"),
@@ -202,6 +206,10 @@ def _observed(value: Mapping[str, Any], document: Located, index: int) -> Observ
     if value.get("connections") == 0 or value.get("connections", 0) > requests > 0:
         msg = f"{requests} requests cannot use {value['connections']} connections"
         raise InputError(msg, where=document.key_place((*at, "connections")))
+    shared = value.get("connections", requests) < requests
+    if shared and value.get("connection") == "new":
+        msg = f"{requests} requests over {value['connections']} connections are not a connection each"
+        raise InputError(msg, where=document.key_place((*at, "connections")), hint="write connection: keep-alive")
     if not value.get("path", "/").startswith("/"):
         msg = f"the path {value['path']!r} does not begin with /"
         raise InputError(msg, where=document.place((*at, "path")))
@@ -215,7 +223,7 @@ def _observed(value: Mapping[str, Any], document: Located, index: int) -> Observ
         to=value["to"],
         path=value.get("path", "/"),
         headers=value.get("headers", {}),
-        connection=value.get("connection", "new"),
+        connection=value.get("connection", "keep-alive" if shared else "new"),
         at=value.get("at"),
         rollout=value.get("rollout"),
         requests=requests,

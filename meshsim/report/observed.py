@@ -1,6 +1,6 @@
 """Observations held against the model, on paper: who was answered what, what the model says, and what that proves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -16,7 +16,6 @@ from meshsim.report.words import clean, shares, when
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SCHEMA: Final = "meshsim/comparison/v1"
 FORMATS: Final = ("table", "json", "markdown", "junit")
 CONFIDENCE: Final = Fraction(95, 100)
 LOOKS: Final = {
@@ -73,7 +72,7 @@ def groups(found: Result) -> tuple[Group, ...]:
     for one in found.held:
         if one.outcome is Outcome.NOT_OBSERVED:
             continue
-        made.setdefault((_to(one), _wants(one)), []).append(_line(one))
+        made.setdefault((_to(one), _wants(one)), []).append(line_of(one))
     return tuple(Group(to=to, wants=wants, lines=tuple(lines)) for (to, wants), lines in made.items())
 
 
@@ -97,6 +96,7 @@ def printed(found: Result, heading: Heading, output: str, paper: Paper) -> str:
     """The comparison in one of `FORMATS`."""
     if output == "json":
         from meshsim.report.data import as_json
+        from meshsim.report.observeddata import data
 
         return as_json(data(found, heading))
     if output == "markdown":
@@ -123,7 +123,8 @@ def _wants(one: Held) -> str:
     return " · ".join(parts)
 
 
-def _line(one: Held) -> Line:
+def line_of(one: Held) -> Line:
+    """An observation in words."""
     test = _telling(one)
     return Line(
         held=one,
@@ -219,9 +220,9 @@ def _evidence(one: Held, story: Story) -> str:
     if one.evidence is Evidence.TELLS:
         return f"rules out {told}: p {_p(story.p)}"
     if story.needed is None:
-        return f"fits {told} as well"
+        return f"does not rule out {told}"
     about = "" if story.needed <= EXACT_UP_TO else "about "
-    return f"fits {told} as well (p {_p(story.p)}): {about}{story.needed:,} {one.unit}s would tell"
+    return f"does not rule out {told}, p {_p(story.p)}: {about}{story.needed:,} {one.unit}s would tell"
 
 
 def _story(story: Story) -> str:
@@ -241,7 +242,7 @@ def _table(found: Result, heading: Heading, paper: Paper) -> "Iterator[Renderabl
         if group.wants:
             yield words((group.wants, "dim"))
         yield from _lines(group, paper)
-    missing = list(map(_line, found.of(Outcome.NOT_OBSERVED)))
+    missing = list(map(line_of, found.of(Outcome.NOT_OBSERVED)))
     if missing:
         yield Text("")
         yield words(("not observed", "bold"))
@@ -319,7 +320,7 @@ def _markdown(found: Result, heading: Heading) -> str:
             blocks.append("\n".join(whys))
     missing = [
         f"* {code(line.caller)} → {code(_to(line.held))}: {escaped('; '.join(line.why))}"
-        for line in map(_line, found.of(Outcome.NOT_OBSERVED))
+        for line in map(line_of, found.of(Outcome.NOT_OBSERVED))
     ]
     if missing:
         blocks.append("\n".join(["Not observed:", "", *missing]))
@@ -336,7 +337,7 @@ def _junit(found: Result, heading: Heading) -> str:
     name = clean(heading.scenario)
     suite = junitparser.TestSuite(f"{name} observations")
     for one in found.held:
-        line = _line(one)
+        line = line_of(one)
         moment = f" {when(one.at)}" if one.at is not None else ""
         case = junitparser.TestCase(f"{line.caller} → {_to(one)}{moment}", name, 0)
         text = "\n".join([*line.every, *line.why])
@@ -352,68 +353,3 @@ def _junit(found: Result, heading: Heading) -> str:
     report.add_testsuite(suite)
     report.update_statistics()  # type: ignore[no-untyped-call, unused-ignore]
     return HEAD + str(report.tostring().decode("utf-8")).strip() + "\n"  # type: ignore[no-untyped-call, unused-ignore]
-
-
-def data(found: Result, heading: Heading) -> dict[str, Any]:
-    """Plain values for JSON."""
-    return {
-        "schema": SCHEMA,
-        "scenario": heading.scenario,
-        "dialect": heading.dialect,
-        "observations": found.recording.file,
-        "source": found.recording.source,
-        "alpha": float(found.alpha),
-        "alpha_each": found.level,
-        "agrees": not found.of(Outcome.DISAGREES),
-        "rows": [_row(one) for one in found.held],
-    }
-
-
-def _row(one: Held) -> dict[str, Any]:
-    row = one.row
-    said: dict[str, Any] = {
-        "from": one.observed.frm,
-        "to": one.observed.to,
-        "path": one.observed.path,
-        "headers": dict(one.observed.headers),
-        "connection": one.observed.connection,
-        "line": one.observed.where.line if one.observed.where is not None else None,
-        "outcome": str(one.outcome),
-        "at": one.at,
-        "why": list(_line(one).why),
-    }
-    if row is not None:
-        said |= {"rollout": row.rollout, "verdict": str(row.verdict), "masked": row.masked}
-    if one.p is None:
-        return said
-    said["rules_out"] = _rules_out(one)
-    return said | {
-        "p": one.p,
-        "unit": one.unit,
-        "evidence": str(one.evidence) if one.outcome is Outcome.AGREES else None,
-        "tests": [_test(test) for test in one.tests],
-        "stories": [
-            {
-                "story": story.name,
-                "shares": _floats(story.shares),
-                "p": story.p,
-                "needed": story.needed,
-                "same": story.same,
-            }
-            for story in one.stories
-        ],
-    }
-
-
-def _test(test: Tested) -> dict[str, Any]:
-    said: dict[str, Any] = {"label": test.label, "p": test.p, "unit": str(test.law.unit)}
-    if test.counted is not None:
-        said |= {"count": [test.counted.low, test.counted.high], "of": test.counted.trials}
-    return said | {
-        "share": [float(test.law.low), float(test.law.high)],
-        "exact": [str(test.law.low), str(test.law.high)],
-    }
-
-
-def _floats(values: Mapping[str, Fraction]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items()}

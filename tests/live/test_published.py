@@ -46,6 +46,15 @@ def test_published_shares_are_exact_or_ranges():
     }
 
 
+def test_fewer_connections_than_requests_were_kept():
+    assert one(counts={"v1": 30}, connections=3).connection == "keep-alive"
+    assert one(counts={"v1": 30}, connections=30).connection == "new"
+
+
+def test_a_file_may_say_where_its_schema_is():
+    parse(file({**CALL, "counts": {"v1": 3}}, **{"$schema": "./observations.schema.json"}), "o.json")
+
+
 def test_yaml_is_read_too():
     content = b"schema: meshsim/observation/v1\nobservations:\n- {from: a/b/c, to: 'd:80', counts: {v1: 3}}\n"
     assert parse(content, "o.yaml").observations[0].requests == 3
@@ -92,6 +101,11 @@ WRONG = [
     (file({**CALL, "shares": {"v1": "60%", "v2": "60%"}}), "more than 100%", ""),
     (file({**CALL, "shares": {"v1": "about half"}}), "is no share", "50%"),
     (file({**CALL, "counts": {"v1": 3}, "connections": 5}), "3 requests cannot use 5 connections", ""),
+    (
+        file({**CALL, "counts": {"v1": 3}, "connections": 2, "connection": "new"}),
+        "are not a connection each",
+        "keep-alive",
+    ),
     (file({**CALL, "counts": {"v1": 3}, "path": "hello"}), "does not begin with /", ""),
     (file({**CALL, "counts": {"v1": 3}, "at": "noon"}), "is no moment", "step:2"),
     (file({**CALL, "counts": {"v1": 3}, "connection": "kept"}), "'kept' is not known", ""),
