@@ -24,10 +24,13 @@ from meshsim.simulation.propagation import has_lags
 from meshsim.simulation.timeline import micro, record
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import networkx as nx
 
     from meshsim.analysis.compare import Difference
     from meshsim.analysis.sampling import Sample
+    from meshsim.analysis.sweep import Sweep
     from meshsim.live.outcomes import Result
     from meshsim.model.timeline import Timeline
 
@@ -336,10 +339,11 @@ class Session:
     def fork(self, **edits: Any) -> "Session":
         """The same scenario with edits, for what-if questions; `compare` tells the difference.
 
-        Keywords, each optional: `patch={"cluster/Kind/namespace/name": {…}}` (a JSON merge patch), `labels` and
-        `annotations={"cluster/Kind/namespace/name": {key: value or None}}`, `replicas={object: number}`,
-        `delete=[object, …]`, `istiod={cluster: {variable: value}}`, `dialect="solo/1.29"` (or by cluster),
-        `peering="all"`, `"none"` or pairs (watcher, peer), `assume={key: choice}`, `fail=["eastwest:cluster1", …]`.
+        Keywords, each optional: `patch={"cluster/Kind/namespace/name": {…}}` (a JSON merge patch),
+        `fields={object: {"spec.ports.0.name": value or None}}`, `labels` and `annotations={object: {key: value or
+        None}}`, `replicas={object: number}`, `delete=[object, …]`, `istiod={cluster: {variable: value or None}}`,
+        `dialect="solo/1.29"` and `argo="1.8"` (or by cluster), `network={cluster: name}`, `peering="all"`, `"none"` or
+        pairs (watcher, peer), `assume={key: choice}`, `fail=["eastwest:cluster1", …]`.
 
         Raises InputError for an object that is not there, UsageError for an edit that cannot be.
         """
@@ -353,6 +357,32 @@ class Session:
                 msg = f"fork has no edit {name!r}"
                 raise UsageError(msg, hint=f"did you mean {near[0]}?" if near else f"edits are {', '.join(KEYWORDS)}")
         return self.forked(fork(self.mesh, **edits))
+
+    def sweep(
+        self,
+        vary: Mapping[str, Sequence[Any]],
+        *,
+        at: At | None = None,
+        mode: str = "auto",
+        frm: str | None = None,
+        to: str | None = None,
+        executor: "Executor | None" = None,
+        journal: str | None = None,
+    ) -> "Sweep":
+        """Every variant of the scenario: settings and their values, None for an absent one, as in
+        `{"label:c2/Namespace/shop:istio.io/use-waypoint": ["waypoint", None]}`.
+        `meshsim sweep --help` lists the kinds of settings.
+
+        `frm` and `to` pick calls by a part of their names; `executor` is any of `concurrent.futures` (Dask's
+        `Client.get_executor()` is one), and changes nothing in the answer; a `journal` file keeps what is done, and a
+        sweep goes on from it. Raises UsageError for a setting that cannot be, InputError for objects that are not
+        there, and for a journal that is another sweep's.
+        """
+        from meshsim.analysis import journal as kept
+        from meshsim.analysis.sweep import sweep
+
+        record = kept.journal(journal) if journal is not None else None
+        return sweep(self, vary, at=at, mode=mode, frm=frm, to=to, executor=executor, record=record)
 
     def compare(self, other: "Session", at: At | None = None) -> "Difference":
         """The verdicts that change from this session to another, and the objects and lines that changed them."""

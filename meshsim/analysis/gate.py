@@ -22,11 +22,15 @@ class Gate:
 
     def stops(self, row: Row) -> bool:
         """Whether a row is at or above the level."""
+        return self.fails(row.verdict)
+
+    def fails(self, verdict: Verdict) -> bool:
+        """Whether a verdict is at or above the level."""
         if self.fail_on == "never":
             return False
-        if row.verdict is Verdict.UNDETERMINED:
+        if verdict is Verdict.UNDETERMINED:
             return self.fail_on == "undetermined"
-        severity = SEVERITY.get(row.verdict, 0)
+        severity = SEVERITY.get(verdict, 0)
         return severity >= (1 if self.fail_on == "undetermined" else SEVERITY[Verdict(self.fail_on)])
 
 

@@ -23,6 +23,7 @@ VERBS: Final[dict[str, str]] = {
     "sample": "the counts that a curl loop would print, and how many requests a real check needs",
     "graph": "the topology and the paths, as a picture or for Mermaid and Graphviz",
     "live": "the model held against real Envoys, or against what your clusters' clients were answered",
+    "sweep": "every variant of some settings: what the verdict depends on, and what never matters",
     "diff": "the verdicts that change between two scenarios or git revisions, and the line that changed them",
     "test": "every expectation of your scenarios as a test, with pytest",
     "tables": "what the proxies of a cluster should hold, as istioctl would show it",

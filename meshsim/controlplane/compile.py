@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
 from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
-from meshsim.controlplane.dumped import adopted, dumped_view
-from meshsim.controlplane.dumpedenvoy import DumpedEnvoy
-from meshsim.controlplane.dumpedhosts import Hosts
 from meshsim.controlplane.gateways import gateway_chain
 from meshsim.controlplane.hosts import Place
 from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, ports_of, target_port
@@ -20,7 +17,6 @@ from meshsim.controlplane.policies import peer_authentications, policies
 from meshsim.controlplane.registry import Registry
 from meshsim.controlplane.splithorizon import SplitHorizon
 from meshsim.controlplane.towaypoints import ToWaypoints
-from meshsim.manifests.dumps.envoy import EnvoyDump
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
@@ -31,6 +27,9 @@ from meshsim.tables.envoy import Chain, Proxy
 from meshsim.tables.envoy import Cluster as EnvoyCluster
 from meshsim.tables.views import ClusterView, Name, PodRow
 from meshsim.tables.workload import Locality
+
+if TYPE_CHECKING:
+    from meshsim.manifests.dumps.envoy import EnvoyDump
 
 FEDERATION: Final[Mapping[str, Callable[[Registry], Federation]]] = {
     "peering": Peering,
@@ -139,12 +138,15 @@ class ControlPlane:
             self._proxies[key] = made if made is None or dump is None else self._dumped_proxy(made, dump)
         return self._proxies[key]
 
-    def _envoy_dump(self, ident: str) -> EnvoyDump | None:
+    def _envoy_dump(self, ident: str) -> "EnvoyDump | None":
         kind, _, rest = ident.partition(":")
         cluster, namespace, name = rest.split("/")[:3]
         return self.mesh.clusters[cluster].envoy_dumps.get(f"{kind}:{namespace}/{name.rpartition('~')[2]}")
 
-    def _dumped_proxy(self, compiled: Proxy, dump: EnvoyDump) -> Proxy:
+    def _dumped_proxy(self, compiled: Proxy, dump: "EnvoyDump") -> Proxy:
+        from meshsim.controlplane.dumpedenvoy import DumpedEnvoy
+        from meshsim.controlplane.dumpedhosts import Hosts
+
         here = self.mesh.clusters[compiled.cluster]
         view = self.cluster(here.name)
         source = self._makers[compiled.id, compiled.locality].place.source
@@ -325,6 +327,8 @@ class ControlPlane:
         )
 
     def _dumped(self, here: Cluster) -> ClusterView:
+        from meshsim.controlplane.dumped import adopted, dumped_view
+
         assert here.ztunnel_dump is not None
         view = self._view(here)
         held = adopted(here.ztunnel_dump, self.registry, here, self.known_waypoints(here.name), self._entries)

@@ -31,7 +31,7 @@ from meshsim.model.rule import Rule
 from meshsim.tables.configdump.clusters import split_name
 from meshsim.tables.configdump.domains import Domains
 from meshsim.tables.configdump.rows import DumpedRoute, FilterChain, Listener, VirtualHost
-from meshsim.tables.configdump.selection import everywhere, fitting, service_of
+from meshsim.tables.configdump.selection import everywhere, fitting, leads_to, service_of
 from meshsim.tables.envoy import Chain, Proxy, Route, Via
 from meshsim.tables.envoy import Cluster as EnvoyCluster
 
@@ -105,10 +105,10 @@ class DumpedEnvoy:
         return (*chosen, self._host(chosen[1], host, port, ())) if chosen is not None else None
 
     def _of_sidecar(self, host: str, port: int) -> tuple[Listener, FilterChain, VirtualHost | None] | None:
-        """The listener of the service's own address, else the one of all addresses; what that passes on unknown is none
-        of the sidecar's."""
+        """The listener of the service's own address, or one that leads to its cluster (manifests need not tell VIPs);
+        else the one of all addresses. What that passes on unknown is none of the sidecar's."""
         vips = tuple(self._addresses(host))
-        bound = [x for x in self._listeners if x.port == port and x.address in vips]
+        bound = [x for x in self._listeners if x.port == port and (x.address in vips or leads_to(x, host))]
         for listener in bound or [x for x in self._listeners if x.port == port and everywhere(x.address)]:
             chain = fitting(listener, vips, host)
             if chain is None:

@@ -1,7 +1,7 @@
 """Which pods of a cluster run proxies whose tables can be asked for: one pod for each waypoint, gateway and sidecar."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, final
+from typing import final
 
 from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.compile import ControlPlane
@@ -12,9 +12,6 @@ from meshsim.mesh.pods import Pod, capture
 from meshsim.model.facts import Facts
 from meshsim.model.frozen import record
 from meshsim.scenario.load import load
-
-MOST_SIDECARS: Final = 50
-"""Workloads with a sidecar beyond these are left out, and said."""
 
 
 @final
@@ -47,12 +44,10 @@ def _in_cluster(plane: ControlPlane, here: Cluster) -> Iterator[ProxyPod]:
             asked.add(pod.uid)
             name = f"{'waypoint' if waypoint else 'gateway'}:{gateway.namespace}/{gateway.name}"
             yield ProxyPod(name, pod.namespace, pod.name)
-    sidecars = 0
     for (namespace, workload), pods in sorted(plane.registry.workloads(here.name).items()):
         mine = [pod for pod in pods if pod.real and pod.uid not in asked and capture(here, pod, Facts()) == "sidecar"]
         pod = _best(mine)
-        if pod is not None and sidecars < MOST_SIDECARS:
-            sidecars += 1
+        if pod is not None:
             yield ProxyPod(f"sidecar:{namespace}/{workload}", pod.namespace, pod.name)
 
 

@@ -83,10 +83,11 @@ def _tree(kind: str) -> _Node:
 
 
 def _relevant(value: Any, node: _Node | None, inherited: Field, path: Path) -> Iterator[tuple[Path, Field]]:
-    if value is None or value in ({}, []):
-        return
     field = node.field if node is not None and node.field is not None else inherited
-    if node is None or not node.below or not isinstance(value, (dict, list)):
+    last = node is None or not node.below
+    if (last and field.bearing is not Bearing.RELEVANT) or value is None or value in ({}, []):
+        return
+    if node is None or last or not isinstance(value, (dict, list)):
         if field.bearing is Bearing.RELEVANT and not any(value is same or value == same for same in field.harmless):
             yield path, field
         return

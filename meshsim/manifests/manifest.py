@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self, final
 from meshsim.manifests import overlay
 from meshsim.manifests.kinds import canonical_kind, is_namespaced
 from meshsim.manifests.overlay import Overlay, Path
+from meshsim.manifests.watched import Watched
 from meshsim.model.evidence import Evidence
 from meshsim.model.names import ObjectKey
 
@@ -118,11 +119,17 @@ class Manifest:
         changes = overlay.difference(self.data, data, self._overlay, evidence_of_changes)
         return Manifest(self.key, self.api_version, data, self._origin, changes)
 
+    def holding(self, data: dict[str, Any]) -> "Manifest":
+        """The object with other data, every path of which is taken to stand where it stood."""
+        return Manifest(self.key, self.api_version, data, self._origin, self._overlay)
+
     def __repr__(self) -> str:
         return f"<Manifest {self.key} {self.evidence()}>"
 
 
 def _texts(values: Mapping[str, str | None] | None) -> Mapping[str, str]:
+    if isinstance(values, Watched):
+        return Watched({key: value or "" for key, value in values.parts()[0].items()}, values.parts()[1])
     if not values:
         return _NOTHING
     return {key: value or "" for key, value in values.items()} if None in values.values() else values  # type: ignore[return-value]

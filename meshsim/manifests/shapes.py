@@ -166,7 +166,7 @@ def _called(value: Any) -> str:
 
 
 def _mapping(value: Any) -> Problem | None:
-    return None if value.__class__ is dict else Problem(f"must be a mapping, not {_called(value)}")
+    return None if isinstance(value, dict) else Problem(f"must be a mapping, not {_called(value)}")
 
 
 METADATA: Final[Shape] = {"labels": labels, "annotations": texts}

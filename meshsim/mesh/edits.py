@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster, Mesh, Setting
@@ -10,6 +10,8 @@ from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence
 from meshsim.model.names import ObjectKey
 from meshsim.tables.dialect import parse_dialect
+
+_IDENTITY: Final = frozenset({("metadata", "name"), ("metadata", "namespace")})
 
 
 def find_object(mesh: Mesh, name: str, where: Evidence | None = None) -> tuple[Cluster, Manifest]:
@@ -47,6 +49,30 @@ def patched(mesh: Mesh, name: str, patch: Mapping[str, Any], evidence: Evidence)
     return mesh.fork(cluster.with_objects([manifest.replaced(merge(manifest.data, patch), evidence)]))
 
 
+def with_fields(mesh: Mesh, name: str, values: Mapping[str, Any], evidence: Evidence) -> Mesh:
+    """Fields set by their dotted paths, list indices as numbers (`spec.ports.0.name`); None removes."""
+    cluster, manifest = find_object(mesh, name, evidence)
+    edits = {tuple(int(s) if s.isdigit() else s for s in path.split(".")): value for path, value in values.items()}
+    for path in edits:
+        if path[0] not in {*manifest.data, "spec", "status", "data"} or path[:2] in _IDENTITY or len(path) < 2:
+            msg = f"{name}: {'.'.join(map(str, path))!r} is no field to change"
+            raise InputError(msg, where=evidence, hint="write a path from the root, like spec.replicas")
+    try:
+        changed = manifest.edited(edits, evidence)
+    except ValueError as error:
+        msg = f"{name}: {error}"
+        raise InputError(msg, where=evidence) from None
+    return mesh.fork(cluster.with_objects([changed]))
+
+
+def with_network(mesh: Mesh, cluster: str, network: str, evidence: Evidence) -> Mesh:
+    """Another network for a cluster; its ztunnels follow where they believed the same."""
+    found = mesh.clusters[cluster]
+    setting = Setting(network, evidence)
+    agree = found.ztunnel_network.value == found.network.value
+    return mesh.fork(replace(found, network=setting, ztunnel_network=setting if agree else found.ztunnel_network))
+
+
 def merge(value: Any, patch: Any) -> Any:
     """RFC 7386: mappings merge, null removes, everything else replaces.
 
@@ -70,15 +96,16 @@ def without(mesh: Mesh, name: str, evidence: Evidence) -> Mesh:
     return mesh.fork(cluster.with_objects([], [manifest.key]))
 
 
-def with_env(mesh: Mesh, cluster: str, component: str, env: Mapping[str, str], evidence: Evidence) -> Mesh:
-    """Istiod's (or ztunnel's) environment with values set."""
+def with_env(mesh: Mesh, cluster: str, component: str, env: Mapping[str, str | None], evidence: Evidence) -> Mesh:
+    """Istiod's (or ztunnel's) environment with values set, or removed where the value is None."""
     found = mesh.clusters[cluster]
     if component == "ztunnel":
         network = env.get("NETWORK")
         changed = replace(found, ztunnel_network=Setting(network, evidence)) if network is not None else found
     else:
-        settings = {**found.istiod, **{key: Setting(str(value), evidence) for key, value in env.items()}}
-        changed = replace(found, istiod=settings)
+        kept = {key: value for key, value in found.istiod.items() if key not in env}
+        changes = {key: Setting(str(value), evidence) for key, value in env.items() if value is not None}
+        changed = replace(found, istiod={**kept, **changes})
     return mesh.fork(changed)
 
 

@@ -12,12 +12,15 @@ from meshsim.tables.dialect import parse_dialect
 
 KEYWORDS: Final = (
     "patch",
+    "fields",
     "labels",
     "annotations",
     "delete",
     "replicas",
     "istiod",
     "dialect",
+    "argo",
+    "network",
     "peering",
     "assume",
     "fail",
@@ -31,12 +34,15 @@ def fork(
     mesh: Mesh,
     *,
     patch: Mapping[str, Mapping[str, Any]] | None = None,
+    fields: Mapping[str, Mapping[str, Any]] | None = None,
     labels: Labels | None = None,
     annotations: Labels | None = None,
     delete: Iterable[str] = (),
     replicas: Mapping[str, int] | None = None,
-    istiod: Mapping[str, Mapping[str, str]] | None = None,
+    istiod: Mapping[str, Mapping[str, str | None]] | None = None,
     dialect: str | Mapping[str, str] | None = None,
+    argo: str | Mapping[str, str] | None = None,
+    network: Mapping[str, str] | None = None,
     peering: str | Iterable[tuple[str, str]] | None = None,
     assume: Mapping[str, str] | None = None,
     fail: Iterable[str] = (),
@@ -54,24 +60,40 @@ def fork(
         mesh = edits.patched(mesh, name, {"spec": {"replicas": number}}, where)
     for name, change in (patch or {}).items():
         mesh = edits.patched(mesh, name, change, where)
+    for name, values in (fields or {}).items():
+        mesh = edits.with_fields(mesh, name, values, where)
     for name in [delete] if isinstance(delete, str) else delete:
         mesh = edits.without(mesh, name, where)
     for cluster, env in (istiod or {}).items():
         mesh = edits.with_env(mesh, _known(mesh, cluster), "istiod", env, where)
     if dialect is not None:
-        named = dict.fromkeys(mesh.clusters, dialect) if isinstance(dialect, str) else dialect
+        named = _each(mesh, dialect)
         changed = (replace(mesh.clusters[_known(mesh, c)], dialect=parse_dialect(d, where)) for c, d in named.items())
         mesh = mesh.fork(*changed)
+    for cluster, version in ({} if argo is None else _each(mesh, argo)).items():
+        mesh = edits.with_version(mesh, _known(mesh, cluster), "argo", version, where)
+    for cluster, named_network in (network or {}).items():
+        mesh = edits.with_network(mesh, _known(mesh, cluster), named_network, where)
     if peering is not None:
         mesh = mesh.fork(links=_links(mesh, peering))
     if assume is not None:
         mesh = mesh.fork(assume={**mesh.assume, **assume})
+    down = _targets(fail)
+    return mesh.fork(down=mesh.down | down) if down else mesh
+
+
+def _targets(fail: Iterable[str]) -> frozenset[str]:
     down = frozenset([fail] if isinstance(fail, str) else fail)
     for target in down:
         if target.partition(":")[0] not in TARGETS:
             msg = f"fork cannot fail {target!r}"
             raise UsageError(msg, hint=f"targets are {', '.join(TARGETS)}; for pods use replicas")
-    return mesh.fork(down=mesh.down | down) if down else mesh
+    return down
+
+
+def _each(mesh: Mesh, value: str | Mapping[str, str]) -> Mapping[str, str]:
+    """One value for all clusters, or one by cluster."""
+    return dict.fromkeys(mesh.clusters, value) if isinstance(value, str) else value
 
 
 def _known(mesh: Mesh, cluster: str) -> str:

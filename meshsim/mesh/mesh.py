@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import final
+from typing import TYPE_CHECKING, final
 
-from meshsim.manifests.dumps.envoy import EnvoyDump
-from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Facts
 from meshsim.model.frozen import record
 from meshsim.model.names import ObjectKey, subject
 from meshsim.tables.dialect import Dialect
+
+if TYPE_CHECKING:
+    from meshsim.manifests.dumps.envoy import EnvoyDump
+    from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 
 SYSTEM_NAMESPACE = "istio-system"
 
@@ -45,9 +47,9 @@ class Cluster:
     dataplane: Setting | None = None
     argo: tuple[str, str] = ("1.9", "0.15")
     istiod: Mapping[str, Setting] = field(default_factory=dict)
-    ztunnel_dump: ZtunnelDump | None = None
+    ztunnel_dump: "ZtunnelDump | None" = None
     """What its ztunnels really hold, in place of what a control plane would tell them."""
-    envoy_dumps: Mapping[str, EnvoyDump] = field(default_factory=dict)
+    envoy_dumps: "Mapping[str, EnvoyDump]" = field(default_factory=dict)
     """What its Envoys really hold, by `waypoint:NAMESPACE/NAME`, `gateway:…`, `sidecar:…`."""
     objects: Mapping[ObjectKey, Manifest]
     unread: Mapping[str, str] = field(default_factory=dict)

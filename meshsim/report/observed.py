@@ -24,12 +24,6 @@ LOOKS: Final = {
     Outcome.UNDETERMINED: ("?", "magenta"),
     Outcome.NOT_OBSERVED: ("·", "dim"),
 }
-GLYPHS: Final = {
-    Outcome.AGREES: "✅",
-    Outcome.DISAGREES: "❌",
-    Outcome.UNDETERMINED: "❓",
-    Outcome.NOT_OBSERVED: "▫️",
-}
 RULES_OUT: Final = {
     Evidence.MASKED: "nothing: MASKED",
     Evidence.TOO_FEW: "nothing yet: too few",
@@ -72,7 +66,7 @@ def groups(found: Result) -> tuple[Group, ...]:
     for one in found.held:
         if one.outcome is Outcome.NOT_OBSERVED:
             continue
-        made.setdefault((_to(one), _wants(one)), []).append(line_of(one))
+        made.setdefault((called(one), _wants(one)), []).append(line_of(one))
     return tuple(Group(to=to, wants=wants, lines=tuple(lines)) for (to, wants), lines in made.items())
 
 
@@ -82,7 +76,8 @@ def conclusion(found: Result) -> str:
     compared = len(wrong) + len(agree)
     if not compared:
         return "nothing could be held against the model"
-    said = f"{len(wrong)} of {compared} disagree" if wrong else f"{'all ' * (compared > 1)}{compared} agree"
+    agreed = "1 agrees" if compared == 1 else f"all {compared} agree"
+    said = f"{len(wrong)} of {compared} {'disagrees' if len(wrong) == 1 else 'disagree'}" if wrong else agreed
     parts = [f"{said} with the model (alpha {percent(found.alpha)} for the file, exact tests)"]
     telling = sum(one.evidence is Evidence.TELLS for one in agree)
     if agree:
@@ -99,16 +94,17 @@ def printed(found: Result, heading: Heading, output: str, paper: Paper) -> str:
         from meshsim.report.observeddata import data
 
         return as_json(data(found, heading))
-    if output == "markdown":
-        return _markdown(found, heading)
-    if output == "junit":
-        return _junit(found, heading)
+    if output != "table":
+        from meshsim.report.observedmarkup import junit, markdown
+
+        return (markdown if output == "markdown" else junit)(found, heading)
     from meshsim.report.terminal.sheet import printed as sheet
 
     return sheet(_table(found, heading, paper), paper)
 
 
-def _to(one: Held) -> str:
+def called(one: Held) -> str:
+    """What was called, and how where it matters."""
     path = "" if one.observed.path == "/" else one.observed.path
     headers = "".join(f" {name}={value}" for name, value in sorted(one.observed.headers.items()))
     kept = " keep-alive" if one.observed.connection != "new" else ""
@@ -130,7 +126,7 @@ def line_of(one: Held) -> Line:
         held=one,
         caller=clean(one.observed.frm),
         counted=f"{clean(test.label)} {_count(test)}" if test is not None else "",
-        model=_law(test) if test is not None else "",
+        model=f"{one.row.verdict} {_law(test)}" if test is not None and one.row is not None else "",
         p="" if one.p is None else _p(one.p),
         rules_out=_rules_out(one),
         every=tuple(f"{clean(t.label)}: {_count(t)}, the model says {_law(t)}" for t in one.tests if not _silent(t)),
@@ -247,7 +243,7 @@ def _table(found: Result, heading: Heading, paper: Paper) -> "Iterator[Renderabl
         yield Text("")
         yield words(("not observed", "bold"))
     for line in missing:
-        yield indented(words(f"{line.caller} → {_to(line.held)}: ", ("; ".join(line.why), "dim")))
+        yield indented(words(f"{line.caller} → {called(line.held)}: ", ("; ".join(line.why), "dim")))
     yield Text("")
     yield words((conclusion(found), "bold red" if found.of(Outcome.DISAGREES) else "bold"))
 
@@ -295,61 +291,3 @@ def _tone(line: Line, why: str) -> str:
     if line.held.outcome is Outcome.DISAGREES:
         return "red"
     return "yellow" if why.startswith("MASKED") else "dim"
-
-
-def _markdown(found: Result, heading: Heading) -> str:
-    from meshsim.report.markdown import code, escaped, grid
-
-    blocks = [f"### {escaped(clean(heading.scenario))}: observations against the model", escaped(conclusion(found))]
-    if found.recording.source:
-        blocks.append(f"Source: {escaped(clean(found.recording.source))}")
-    for group in groups(found):
-        blocks.append(f"**{code(group.to)}** {escaped(group.wants)}".strip())
-        rows = [
-            (
-                f"{GLYPHS[line.held.outcome]} {line.held.outcome}",
-                code(line.caller),
-                escaped("; ".join(line.every)),
-                *map(escaped, (line.p, line.rules_out)),
-            )
-            for line in group.lines
-        ]
-        blocks.append(grid(("result", "from", "counted, and what the model says", "p", "rules out"), rows))
-        whys = [f"* {code(line.caller)}: {escaped(why)}" for line in group.lines for why in line.why]
-        if whys:
-            blocks.append("\n".join(whys))
-    missing = [
-        f"* {code(line.caller)} → {code(_to(line.held))}: {escaped('; '.join(line.why))}"
-        for line in map(line_of, found.of(Outcome.NOT_OBSERVED))
-    ]
-    if missing:
-        blocks.append("\n".join(["Not observed:", "", *missing]))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _junit(found: Result, heading: Heading) -> str:
-    """A case an observation; what is undetermined or was not observed is skipped with its sentence."""
-    import junitparser
-
-    from meshsim.report.junit import HEAD
-
-    report = junitparser.JUnitXml("meshsim")
-    name = clean(heading.scenario)
-    suite = junitparser.TestSuite(f"{name} observations")
-    for one in found.held:
-        line = line_of(one)
-        moment = f" {when(one.at)}" if one.at is not None else ""
-        case = junitparser.TestCase(f"{line.caller} → {_to(one)}{moment}", name, 0)
-        text = "\n".join([*line.every, *line.why])
-        if one.outcome is Outcome.DISAGREES:
-            failure = junitparser.Failure("the counts disagree with the model", "disagrees")
-            failure.text = text
-            case.result = [failure]
-        elif one.outcome is not Outcome.AGREES:
-            case.result = [junitparser.Skipped(f"{one.outcome}: {'; '.join(line.why)}", "undetermined")]
-        else:
-            case.system_out = "\n".join([f"rules out: {line.rules_out or 'nothing, as there is no other story'}", text])
-        suite.add_testcase(case)
-    report.add_testsuite(suite)
-    report.update_statistics()  # type: ignore[no-untyped-call, unused-ignore]
-    return HEAD + str(report.tostring().decode("utf-8")).strip() + "\n"  # type: ignore[no-untyped-call, unused-ignore]

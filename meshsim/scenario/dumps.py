@@ -3,14 +3,16 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from meshsim.manifests.dumps import envoy, ztunnel
-from meshsim.manifests.dumps.envoy import EnvoyDump
 from meshsim.manifests.located import Located
 from meshsim.manifests.overlay import Path
 from meshsim.model.errors import InputError
 from meshsim.scenario.scenario import Dumps
+
+if TYPE_CHECKING:
+    from meshsim.manifests.dumps.envoy import EnvoyDump
+    from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 
 PROXY: Final = "waypoint:NAMESPACE/NAME, gateway:NAMESPACE/NAME or sidecar:NAMESPACE/WORKLOAD"
 MOST_FILES: Final = 6
@@ -52,7 +54,9 @@ class DumpReader:
             envoy=dict(self._envoys(by_proxy, (*at, "envoy"))),
         )
 
-    def _ztunnel(self, said: Any, at: Path) -> ztunnel.ZtunnelDump | None:
+    def _ztunnel(self, said: Any, at: Path) -> "ZtunnelDump | None":
+        from meshsim.manifests.dumps import ztunnel
+
         path = self._file(said, at)
         try:
             return ztunnel.read(path) if path else None
@@ -60,7 +64,9 @@ class DumpReader:
             self._errors.append(error)
             return None
 
-    def _envoys(self, by_proxy: Mapping[str, Any], at: Path) -> Iterator[tuple[str, EnvoyDump]]:
+    def _envoys(self, by_proxy: Mapping[str, Any], at: Path) -> "Iterator[tuple[str, EnvoyDump]]":
+        from meshsim.manifests.dumps import envoy
+
         for name, said in by_proxy.items():
             key = self._key(name, (*at, name))
             files = said if isinstance(said, list) else [said]

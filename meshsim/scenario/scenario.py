@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import field
 from fractions import Fraction
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
-from meshsim.manifests.dumps.envoy import EnvoyDump
-from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 from meshsim.manifests.inventory import Inventory
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Source
 from meshsim.model.frozen import frozen
+
+if TYPE_CHECKING:
+    from meshsim.manifests.dumps.envoy import EnvoyDump
+    from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 
 DIALECTS: tuple[str, ...] = (
     "solo/1.27",
@@ -51,8 +53,8 @@ class Dumps:
     """What live proxies hold, in place of the compiled tables: the ztunnels', and each Envoy's by
     `waypoint:NAMESPACE/NAME`, `gateway:…` or `sidecar:…`."""
 
-    ztunnel: ZtunnelDump | None = None
-    envoy: Mapping[str, EnvoyDump] = field(default_factory=dict)
+    ztunnel: "ZtunnelDump | None" = None
+    envoy: "Mapping[str, EnvoyDump]" = field(default_factory=dict)
 
 
 @final

@@ -81,10 +81,14 @@ class PlainRow:
             yield PlainRow(item, f"{noun} {label or position}")
 
 
-@lru_cache(maxsize=4096)
 def plain_key(key: object) -> str:
     """A key or an enumeration's value as it is compared."""
-    return str(key).replace("_", "").replace("-", "").lower()
+    return _plainly(str(key))
+
+
+@lru_cache(maxsize=4096)
+def _plainly(key: str) -> str:
+    return key.replace("_", "").replace("-", "").lower()
 
 
 def whole_number(value: Any, where: str, most: int) -> int:

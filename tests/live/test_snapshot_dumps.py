@@ -183,6 +183,21 @@ def test_only_reading_calls_are_made_in_the_users_context() -> None:
     ]
 
 
+def test_only_so_many_sidecars_are_asked_and_the_rest_is_said() -> None:
+    called: list[str] = []
+
+    def run(command: Sequence[str]) -> Ran:
+        called.append(" ".join(command[1:4]))
+        return Ran(0, b'{"configs": []}' if "all" in command else b"[]", "")
+
+    pods = [ProxyPod(f"sidecar:a/{number}", "a", f"p{number}") for number in range(60)]
+    taken = take(WANTED, pods, run)
+    assert taken is not None
+    assert len(taken.envoy) == 50
+    assert taken.missing["10 sidecars"] == "one pod each of 50 workloads is asked"
+    assert sum(command.startswith("proxy-config all") for command in called) == 50
+
+
 @pytest.mark.parametrize("answer", [b"", b"[]", b"{", b"[" * 50_000, b'{"configs": 7}', b'{"configs": [7]}'])
 def test_an_answer_that_is_no_dump_is_noted(answer: bytes) -> None:
     taken = take(WANTED, [ProxyPod("waypoint:a/b", "a", "b-1")], lambda _: Ran(0, answer, ""))

@@ -313,6 +313,17 @@ def test_a_gateways_pods_listen_on_the_target_port_of_their_service(dumped: Make
     assert {(row.verdict, row.errors[0].code) for row in refused} == {(Verdict.FAILING, "refused")}
 
 
+def test_a_sidecars_listener_at_a_vip_that_no_manifest_tells_is_known_by_its_cluster(dumped: Make) -> None:
+    def edit(proxy: str, dump: dict[str, Any]) -> None:
+        for found in sections(dump, "dynamic_listeners"):
+            where = found["active_state"]["listener"]["address"]["socket_address"]
+            if where["address"] != "0.0.0.0":
+                where["address"] = "172.20.1.77"
+
+    session, moment = dumped("sidecar-with-interop", edit, only="sidecar:")
+    assert answers(session.verdicts(moment)) == answers(compiled("sidecar-with-interop").rows)
+
+
 def test_a_peers_gateway_is_known_by_its_address(dumped: Make) -> None:
     """Without metadata, the address alone tells whose gateway it is; the name of the cluster whose service is meant."""
 

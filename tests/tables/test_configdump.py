@@ -7,7 +7,7 @@ import pytest
 from meshsim.dataplane.match import HttpRequest, matches
 from meshsim.dataplane.priority import choose
 from meshsim.model.errors import InputError
-from meshsim.tables.configdump.clusters import assigned, assignment, cluster, split_name, statuses
+from meshsim.tables.configdump.clusters import assigned, assignment, cluster, split_name, statuses, with_statuses
 from meshsim.tables.configdump.domains import Domains
 from meshsim.tables.configdump.listeners import listener
 from meshsim.tables.configdump.matches import route_match
@@ -226,6 +226,15 @@ def test_statuses_have_the_health_that_envoy_saw() -> None:
     found: list[Endpoint] = [one.endpoint for one in statuses(message(host_statuses=rows))]
     assert [one.healthy for one in found] == [True, False, False]
     assert (found[2].weight, found[2].priority) == (4, 1)
+
+
+def test_statuses_alone_do_not_tell_what_localities_weigh() -> None:
+    weighed = cluster(message(name="x", type="EDS", common_lb_config={"locality_weighted_lb_config": {}}))
+    near, far = ({"address": socket(f"10.0.0.{n}"), "locality": {"zone": zone}} for n, zone in enumerate("ab"))
+    one = with_statuses(weighed, statuses(message(host_statuses=[near])))
+    assert (one.cluster.locality_weights, one.cluster.unmodelled) == (None, ())
+    both = with_statuses(weighed, statuses(message(host_statuses=[near, far])))
+    assert "weights of its localities" in both.cluster.unmodelled[0]
 
 
 def test_a_listeners_chain_of_bytes_knows_its_clusters_and_addresses() -> None:

@@ -200,7 +200,10 @@ def statuses(row: Message) -> tuple[Host, ...]:
 def with_statuses(known: DumpedCluster, seen: tuple[Host, ...]) -> DumpedCluster:
     """A cluster with the health that Envoy has seen; with its hosts, where nothing else tells them."""
     if known.hosts is None:
-        return replace(known, hosts=seen)
+        several = known.cluster.locality_weights is not None and len({one.endpoint.locality for one in seen}) > 1
+        limits = ("the weights of its localities, which clusters?format=json does not tell",) if several else ()
+        shown = replace(known.cluster, locality_weights=None, unmodelled=(*known.cluster.unmodelled, *limits))
+        return replace(known, cluster=shown, hosts=seen)
     health = {host.key: host.endpoint.healthy for host in seen}
     hosts = tuple(
         replace(host, endpoint=replace(host.endpoint, healthy=health.get(host.key, host.endpoint.healthy)))

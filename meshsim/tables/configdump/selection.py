@@ -5,6 +5,7 @@ import re
 from ipaddress import ip_address, ip_network
 from typing import Final
 
+from meshsim.tables.configdump.clusters import split_name
 from meshsim.tables.configdump.domains import rank
 from meshsim.tables.configdump.rows import FilterChain, Listener
 
@@ -26,6 +27,15 @@ def service_of(chain: FilterChain) -> tuple[int, str] | None:
 def everywhere(address: str) -> bool:
     """Whether a listener takes connections to any address of its pod."""
     return address in {"0.0.0.0", "::", ""}  # noqa: S104 - a listener's address that is compared, not bound
+
+
+def leads_to(listener: Listener, host: str) -> bool:
+    """Whether a listener of one address proxies bytes to a service, or has the routes of it alone."""
+    if everywhere(listener.address):
+        return False
+    clusters = (one.cluster for chain in listener.chains for one in chain.clusters)
+    routes = (chain.route_config for chain in listener.chains)
+    return f"{host}:{listener.port}" in routes or any(split_name(name)[1] == host for name in clusters)
 
 
 def fitting(listener: Listener, vips: tuple[str, ...], host: str) -> FilterChain | None:
