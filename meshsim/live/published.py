@@ -203,6 +203,8 @@ def _observed(value: Mapping[str, Any], document: Located, index: int) -> Observ
     if not value.get("not_sent") and not shares and not requests:
         msg = "this observation is of no request"
         raise InputError(msg, where=document.place(at), hint="say how many there were: requests: 50")
+    if not requests:
+        counted, errors = {}, {}
     if value.get("connections") == 0 or value.get("connections", 0) > requests > 0:
         msg = f"{requests} requests cannot use {value['connections']} connections"
         raise InputError(msg, where=document.key_place((*at, "connections")))

@@ -356,7 +356,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 @given(observation=FIELDS, counts=st.dictionaries(LABELS, st.integers(0, 20), max_size=3))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_observed_comes_to_an_outcome_or_a_sentence(
     client_local: Session, observation: dict[str, Any], counts: dict[str, int]
 ):

@@ -55,6 +55,10 @@ def test_a_file_may_say_where_its_schema_is():
     parse(file({**CALL, "counts": {"v1": 3}}, **{"$schema": "./observations.schema.json"}), "o.json")
 
 
+def test_counts_of_nothing_beside_published_shares_are_no_counts():
+    assert one(shares={"v1": "10%"}, counts={"v1": 0}).counted == {}
+
+
 def test_yaml_is_read_too():
     content = b"schema: meshsim/observation/v1\nobservations:\n- {from: a/b/c, to: 'd:80', counts: {v1: 3}}\n"
     assert parse(content, "o.yaml").observations[0].requests == 3
