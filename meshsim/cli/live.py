@@ -7,11 +7,9 @@ one in a million, twice. With a timeline and without --at, the timeline is repla
 
 `meshsim live validation` runs every scenario of a directory and writes which rule is backed by which evidence.
 
-`meshsim live diff` holds dumps of live proxies against the tables that the manifests compile to: which calls get
-something else, and the rows that make it so. The dumps are those that the scenario names, and --dump.
-
-`meshsim live observe` makes the scenario's calls from the client pods of clusters that exist and counts who answers;
-`meshsim live compare` holds such counts, or published ones, against the model. Each has a --help of its own.
+`meshsim live diff` holds dumps of live proxies against the tables that the manifests compile to; `meshsim live observe`
+makes the scenario's calls from the client pods of clusters that exist and counts who answers; `meshsim live compare`
+holds such counts, or published ones, against the model. Each has a --help of its own.
 
 exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input or no Envoy on this machine."""
 
@@ -19,12 +17,12 @@ import argparse
 import json
 from typing import Final
 
-from meshsim.cli import livediff
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of
+from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
 from meshsim.model.errors import UsageError
 
 PARTS: Final = {
+    "diff": "meshsim.cli.livediff",
     "observe": "meshsim.cli.liveobserve",
     "compare": "meshsim.cli.livecompare",
 }
@@ -45,9 +43,7 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument(
-        "what",
-        choices=("envoy", "diff", "validation"),
-        help="envoy: one scenario on real proxies; diff: live dumps against it; validation: the report on all",
+        "what", choices=("envoy", "validation"), help="envoy: one scenario; validation: the report on all"
     )
     parser.add_argument("scenario", nargs="?", help="a scenario as for run; for validation, a directory of scenarios")
     parser.add_argument(
@@ -57,19 +53,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="requests for each row (default: 300 to 1000, by the number of rows)",
     )
     parser.add_argument("--write", metavar="FILE", help="where validation writes its page (default: standard output)")
-    livediff.configure(parser)
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     add_clusters(parser)
     add_moment(parser)
-    add_output(parser, ("table", "json", "markdown"))
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the lab, or compare; return the exit code."""
-    if options.what == "diff":
-        return livediff.run(options)
-    if options.output == "markdown":
-        msg = f"meshsim live {options.what} has no markdown"
-        raise UsageError(msg, hint="write -o table or -o json")
+    """Run the lab; return the exit code."""
     return _envoy(options) if options.what == "envoy" else _validation(options)
 
 

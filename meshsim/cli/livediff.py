@@ -1,11 +1,18 @@
-"""`meshsim live diff`: where the tables that manifests compile to and those of live dumps differ."""
+"""Dumps of live proxies held against the tables that the manifests compile to: which calls get something else, and the
+rows that make it so, each with the manifest's and the dump's file and line.
+
+The dumps are those that the scenario names (`dumps:`, as `meshsim snapshot` writes it), and --dump. Services and
+workloads are ztunnels', routes, clusters and endpoints Envoys'. What differs without changing an answer is left out.
+
+exit codes: 0 all calls get what the manifests say (with --all: no row differs), 1 different, 2 wrong call, 3 wrong
+input or no dump."""
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.app import emit
-from meshsim.cli.options import at_of, load, mode_of, paper
+from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of, paper
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -13,18 +20,28 @@ if TYPE_CHECKING:
     from meshsim.mesh.mesh import Mesh
 
 
+EXAMPLES: Final = """\
+examples:
+  meshsim live diff snapshot
+  meshsim live diff canary/scenario.yaml --dump east/waypoint:shop/waypoint=waypoint.json --dump east/ztunnel=z.json
+  meshsim live diff snapshot --all -o markdown
+"""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
-    """The options that only diff has."""
-    group = parser.add_argument_group("diff")
-    group.add_argument(
+    """The verb's options."""
+    parser.add_argument("scenario", nargs="?", help="a scenario as for run (default: ./scenario.yaml)")
+    parser.add_argument(
         "--dump",
         action="append",
         default=[],
-        metavar="CLUSTER/PROXY=FILE",
-        help="a dump beside those of the scenario: east/ztunnel=FILE, east/waypoint:NAMESPACE/NAME=FILE[,FILE] "
-        "(repeatable)",
+        metavar="CLUSTER/PROXY=FILE[,FILE]",
+        help="a dump beside those of the scenario: east/ztunnel=FILE, east/waypoint:NAMESPACE/NAME=FILE (repeatable)",
     )
-    group.add_argument("--all", action="store_true", help="every difference, not only those that change an answer")
+    parser.add_argument("--all", action="store_true", help="every difference, not only those that change an answer")
+    add_clusters(parser)
+    add_moment(parser)
+    add_output(parser, ("table", "json", "markdown"))
 
 
 def run(options: argparse.Namespace) -> int:
