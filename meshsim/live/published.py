@@ -203,6 +203,11 @@ def _observed(value: Mapping[str, Any], document: Located, index: int) -> Observ
     if not value.get("not_sent") and not shares and not requests:
         msg = "this observation is of no request"
         raise InputError(msg, where=document.place(at), hint="say how many there were: requests: 50")
+    if failed + unattributed > requests:
+        what = "errors" if failed > requests else "errors and unattributed"
+        key = "errors" if "errors" in value else "unattributed" if "unattributed" in value else "counts"
+        msg = f"{what} sum to {failed + unattributed * (failed <= requests)}, which is more than {requests} requests"
+        raise InputError(msg, where=document.key_place((*at, key)))
     if not requests:
         counted, errors = {}, {}
     if value.get("connections") == 0 or value.get("connections", 0) > requests > 0:

@@ -99,6 +99,8 @@ WRONG = [
     (file({**CALL, "counts": {"v1": "3"}}), "must be a whole number", ""),
     (file({**CALL, "counts": {"v1": -3}}), "must be at least 0", ""),
     (file({**CALL, "counts": {"v1": 30}, "requests": 20}), "sum to 30, which is more than 20 requests", ""),
+    (file({**CALL, "errors": {"503": 8}, "requests": 1}), "errors sum to 8, which is more than 1 requests", ""),
+    (file({**CALL, "errors": 8, "unattributed": 3, "requests": 10}), "sum to 11, which is more than 10", ""),
     (file({**CALL, "counts": {"v1": 0}}), "of no request", "requests: 50"),
     (file({**CALL, "counts": {"v1": 3}, "errors": {"200": 3}}), "'200' is no error", "HTTP code of 400"),
     (file({**CALL, "counts": {"503": 3}, "errors": {"503": 3}}), "counted twice", ""),
