@@ -394,6 +394,12 @@ class Session:
         """The same scenario on another Mesh."""
         return Session(self.scenario, mesh)
 
+    def asking(self, mesh: Mesh, call: CallSpec) -> "Session":
+        """The same scenario on another Mesh, asked about one call alone."""
+        from dataclasses import replace
+
+        return Session(replace(self.scenario, calls=(call,), expect=()), mesh)
+
     def findings(self) -> tuple[str, ...]:
         """Sentences on the input that hold whatever the call."""
         found: list[str] = []

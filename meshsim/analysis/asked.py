@@ -6,7 +6,7 @@ from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Situation
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.verdict import At, Row
-from meshsim.scenario.scenario import Scenario
+from meshsim.scenario.scenario import CallSpec, Scenario
 
 Rows = tuple[tuple[Call, tuple[Row, ...]], ...]
 """Every call with its verdicts, one for each Rollout that governs it."""
@@ -27,3 +27,5 @@ class Asked(Protocol):
     def rows(self, at: At | None, mode: str = "auto") -> Rows: ...
 
     def forked(self, mesh: Mesh) -> Self: ...
+
+    def asking(self, mesh: Mesh, call: CallSpec) -> Self: ...

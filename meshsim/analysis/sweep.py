@@ -16,8 +16,6 @@ from math import prod
 from typing import Any, Final, Protocol, final
 
 from meshsim.analysis.asked import Asked
-from meshsim.analysis.calls import expand
-from meshsim.analysis.judge import judge
 from meshsim.analysis.settings import setting
 from meshsim.mesh.variants import Choices, Setting, Variants
 from meshsim.model.errors import Bug, InputError, UsageError
@@ -147,9 +145,8 @@ class Explorer:
         at, headers = asks.pop("at", self._at), {**spec.headers, **asks.pop("headers", {})}
         spec = replace(spec, **asks, headers={key: value for key, value in headers.items() if value is not None})
         try:
-            situation = self._asked.forked(self.variants.watched(choices)).situation(at, self._mode)
-            for call in expand(situation, spec):
-                yield from map(_found, judge(situation, call))
+            for _, rows in self._asked.asking(self.variants.watched(choices), spec).rows(at, self._mode):
+                yield from map(_found, rows)
         except (InputError, UsageError) as error:
             yield Found(verdict="refused", refused=str(error).partition("\n")[0])
 

@@ -174,3 +174,38 @@ def test_too_many_runs_end_in_a_sentence() -> None:
 def test_one_bypassed_variant_is_enough_for_the_exit_code(level: str, code: int) -> None:
     found = swept("client-local-waypoint", {LABEL2: [None, "waypoint"]}, at="step:1", frm="recommender")
     assert exit_code(found, Gate(fail_on=level)) == code
+
+
+def test_late_proxies_are_late_in_a_sweep_too() -> None:
+    """The moments and verdicts of the scenario's own expectations: endpoints and routes arrive seconds later."""
+    session = meshsim.load(SCENARIOS / "time-late-proxies")
+    wanted = {e.at: str(e.verdict) for e in session.scenario.expect if isinstance(e.at, float) and e.frm and e.verdict}
+    assert {"skewed", "failing", "applied"} <= set(wanted.values())
+    found = session.sweep({"at": list(wanted)}, frm="cluster2/default/curl")
+    assert {at: found.at(0, (n,)).rows[0].verdict for n, at in enumerate(wanted)} == wanted
+
+
+@pytest.mark.parametrize(
+    "name", ["time-dynamic-stable-scale", "time-late-proxies", "time-ping-pong", "time-superseded"]
+)
+def test_a_sweep_says_what_run_says_while_updates_are_on_their_way(name: str) -> None:
+    session = meshsim.load(SCENARIOS / name)
+    moments = [*range(116, 136, 2), *range(148, 154, 2), *range(240, 246, 2)]
+    found = session.sweep({"at": [float(at) for at in moments]})
+    for n, at in enumerate(moments):
+        got = [
+            (
+                found.calls[call].frm,
+                found.calls[call].to,
+                row.verdict,
+                row.reasons,
+                dict(row.effective or ()).get("canary"),
+            )
+            for call in range(len(found.calls))
+            for row in found.at(call, (n,)).rows
+        ]
+        assert got == [
+            (row.frm, row.to, row.verdict.value, row.reasons, row.effective.canary if row.effective else None)
+            for _, rows in session.rows(float(at))
+            for row in rows
+        ]
