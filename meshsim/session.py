@@ -1,6 +1,7 @@
 """A scenario loaded and ready to be asked, again and again."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from meshsim.analysis.compare import Difference
     from meshsim.analysis.sampling import Sample
     from meshsim.analysis.sweep import Sweep
+    from meshsim.live.outcomes import Result
     from meshsim.model.timeline import Timeline
 
 
@@ -308,6 +310,19 @@ class Session:
         from meshsim.analysis.sampling import sample
 
         return sample(self, requests=requests, seed=seed, at=at, frm=frm)
+
+    def against(
+        self, observations: str | Path, *, at: At | None = None, alpha: Fraction = Fraction(1, 100)
+    ) -> "Result":
+        """Observations in a file (recorded by `meshsim live observe`, or published) held against the model, with what
+        each agreement rules out. `at` is the moment of those that state none; `alpha` the level of the whole file.
+
+        Raises InputError, with the line, for a file that is wrong or that names what the scenario has not.
+        """
+        from meshsim.live.against import hold
+        from meshsim.live.published import read
+
+        return hold(read(observations), self, at=at, alpha=alpha)
 
     def graph(self, *, at: At | None = None, mode: str = "auto", frm: str | None = None) -> "nx.MultiDiGraph":
         """The paths of every call at a moment (without `at`, the first that `meshsim run` shows) as a networkx graph;

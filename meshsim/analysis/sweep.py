@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, final
 
 from meshsim.analysis.asked import Asked
 from meshsim.analysis.settings import setting
+from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.variants import Choices, Setting, Variants
 from meshsim.model.errors import Bug, InputError, UsageError
 from meshsim.model.evidence import Source
@@ -323,18 +324,21 @@ def _found(row: Row) -> Found:
 
 
 def _identity(session: Asked, settings: Sequence[Setting], calls: Sequence[CallSpec], at: At | None, mode: str) -> str:
-    """What makes two sweeps the same: their Mesh, timeline, settings and calls."""
+    """What makes two sweeps the same: their Mesh, timeline (with what it applies), lags, settings and calls."""
     from meshsim.version import VERSION
 
+    scenario = session.scenario
     content = [
         VERSION,
         session.mesh.digest(),
-        repr((session.scenario.timeline, session.scenario.timing)),
+        [[entry.verb, dict(entry.args), entry.at, entry.when, entry.after] for entry in scenario.timeline],
+        [repr(scenario.timing), repr(scenario.propagation), repr(scenario.traffic)],
         [[one.name, *(option.text for option in one.options)] for one in settings],
         [[call.frm, call.to, call.path, sorted(call.headers.items()), call.connection] for call in calls],
         [at, mode],
     ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    text = json.dumps(content, sort_keys=True, default=lambda one: one.data if isinstance(one, Manifest) else str(one))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _taken_up(

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     session, heading = load(options, options.scenario)
     clusters = _contexts(options, list(session.mesh.clusters))
     settings = _settings(options)
-    situation = session.situation(0.0)
+    situation = session.situation(session.moments(None)[0][0])
     calls = [call for call in session.calls_in(situation) if options.frm in {None, call.caller.name}]
     if not calls:
         msg = "there is no call to make" if options.frm is None else f"no call is from {options.frm!r}"

@@ -231,7 +231,11 @@ class Comparison:
     ) -> Tested:
         one = self.one
         drawn = law(choices, ends, fits, connections=one.connections is not None)
-        loose = 0 if name in one.errors or name == "error" else one.requests - sum(counts.values()) - one.failed
+        if first is None and (name == "error" or name in one.errors):
+            answered = max((sum(found.values()) for found in one.counted.values()), default=0)
+            loose = one.requests - answered - one.failed - one.unattributed
+        else:
+            loose = one.requests - sum(counts.values()) - one.failed
         requests = Counted(low=counts[name], high=counts[name] + max(0, loose), trials=one.requests)
         kept = one.connection != "new" and one.connections is not None
         connections = self._by_connection(name, counts, first) if kept else None

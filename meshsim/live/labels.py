@@ -30,7 +30,7 @@ class Answerer:
     pod: str = ""
     image: str = ""
     versions: frozenset[str] = frozenset()
-    """What its version may be called: its labels' value, its image and the words of that."""
+    """What its version may be called: its labels' value, its pod-template hash, its image and the words of that."""
     zone: str = ""
     error: str = ""
     share: Fraction = field(default=ZERO, compare=False)
@@ -85,14 +85,14 @@ def answerer(pod: Pod, rollout: Managed | None, share: Fraction = ZERO) -> Answe
     """A pod as one that answers."""
     image = pod.image
     words = image_words(image.removesuffix(PROBED)) if image.endswith(PROBED) else image_words(image)
-    named = {pod.labels.get("version", ""), pod.labels.get("app.kubernetes.io/version", "")} - {""}
+    named = {pod.labels.get("version", ""), pod.labels.get("app.kubernetes.io/version", ""), pod.hash or ""} - {""}
     probed = image.endswith(PROBED)
     return Answerer(
         role=rollout.role(pod) if rollout is not None else "other",
         cluster=pod.cluster,
         pod=pod.path,
         image=image,
-        versions=frozenset({image} if probed else named | words),
+        versions=frozenset({image, pod.hash or image} if probed else named | words),
         zone=pod.zone,
         share=share,
     )
@@ -101,6 +101,19 @@ def answerer(pod: Pod, rollout: Managed | None, share: Fraction = ZERO) -> Answe
 def is_error(name: str) -> bool:
     """Whether a label can only mean an answer that is none: an HTTP code of 400 and above, or a word for silence."""
     return name in ERRORS or (len(name) == 3 and name.isdigit() and name >= "400")
+
+
+def is_answer(name: str) -> bool:
+    """Whether a label can only mean an answer, whoever gave it: an HTTP code below 400.
+
+    >>> is_answer("200"), is_answer("503"), is_answer("000")
+    (True, False, False)
+    """
+    return len(name) == 3 and name.isdigit() and "100" <= name < "400"
+
+
+def _answered(one: Answerer) -> bool:
+    return not one.error
 
 
 def error(name: str) -> Predicate:
@@ -199,7 +212,7 @@ class Vocabulary:
 
     def _meaning(self, name: str, kind: str) -> Predicate | None:
         if kind == "errors":
-            return error(name) if is_error(name) else None
+            return error(name) if is_error(name) else _answered if is_answer(name) else None
         if kind == "roles":
             return (lambda one: one.role == name and not one.error) if name in ROLES else None
         if kind == "clusters":

@@ -4,20 +4,20 @@ kubectl is asked to `get` pods, Rollouts and Deployments and to `exec` curl in c
 may not do costs the calls that need it, and each of those says why.
 """
 
-import json
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, replace
-from typing import Any, Final, final
+from dataclasses import replace
+from typing import Final, final
 
 from meshsim.analysis.calls import Call
-from meshsim.live.attribution import DEFAULT, Answerer, Attribution, LivePod, live_pod
+from meshsim.live.attribution import DEFAULT, Attribution, LivePod
 from meshsim.live.commands import Ran, Runner
 from meshsim.live.loop import Reply, Unsendable, curl, replies
 from meshsim.live.reading import Wanted
-from meshsim.live.recording import Observed, Recording, RolloutState
+from meshsim.live.recording import Observed, Recording
+from meshsim.live.state import NAME, State, list_pods, list_rollout, named, read_state, reason, versions
+from meshsim.live.tally import counted, tally
 from meshsim.model.frozen import frozen
 
 BATCH: Final = 20
@@ -26,9 +26,6 @@ EXEC: Final = 100.0
 """Seconds that the requests of one exec may take together, which stays below what kubectl is given."""
 MOST_PODS: Final = 10
 """Client pods of one workload that take turns."""
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-COMPONENTS: Final = {"istiod": ("istio-system", "istiod"), "argo-rollouts": ("argo-rollouts", "argo-rollouts")}
-"""Component → namespace and Deployment, as their installation guides have them."""
 
 
 @final
@@ -41,28 +38,6 @@ class Settings:
     limit: float = 300.0
     container: str = ""
     patterns: tuple[str, ...] = DEFAULT
-
-
-@final
-@frozen
-class State:
-    """What moves: the Rollouts' states and the pods of their revisions, by cluster, and what could not be read."""
-
-    rollouts: Mapping[str, RolloutState] = field(default_factory=dict)
-    pods: tuple[LivePod, ...] = ()
-    unread: Mapping[str, str] = field(default_factory=dict)
-
-    def changes(self, later: "State") -> tuple[str, ...]:
-        """What is different later, a sentence each."""
-        found = [
-            f"{name}: {self.rollouts.get(name, RolloutState())} → {state}"
-            for name, state in sorted(later.rollouts.items())
-            if state != self.rollouts.get(name, RolloutState())
-        ]
-        before, after = ({pod.path for pod in state.pods if pod.hash and pod.ready} for state in (self, later))
-        found += [f"pod {path} is gone or no longer ready" for path in sorted(before - after)]
-        found += [f"pod {path} became ready" for path in sorted(after - before)]
-        return tuple(found)
 
 
 def observe(
@@ -84,13 +59,14 @@ def observe(
     """
     how = settings or Settings()
     Attribution((), {}, how.patterns)
-    named = tuple(rollouts)
-    before = start = read_state(calls, named, clusters, run)
+    names = tuple(rollouts)
+    spaces = _spaces(calls, names, clusters)
+    before = start = read_state(spaces, names, clusters, run)
     found = []
     for call in calls:
         seen = _Seen(call, clusters, run, how, clock, mark)
         seen.make(before)
-        after = read_state(calls, named, clusters, run)
+        after = read_state(spaces, names, clusters, run)
         one = seen.observed(Attribution(_both(before, after), before.rollouts, how.patterns), before.changes(after))
         found.append(one)
         before = after
@@ -109,8 +85,9 @@ def commands(
     calls: Sequence[Call], rollouts: Iterable[str], clusters: Mapping[str, Wanted], settings: Settings
 ) -> list[list[str]]:
     """The kubectl calls that observing would make, with POD and MARK in place of what is only known then."""
-    found = [_list_rollout(clusters[c], ns, name) for c, ns, name in map(_parts, rollouts) if c in clusters]
-    found += [_list_pods(wanted, ns) for wanted, ns in _spaces(calls, rollouts, clusters)]
+    names = tuple(rollouts)
+    found = [list_rollout(clusters[c], ns, name) for c, ns, name in map(named, names) if c in clusters]
+    found += [list_pods(wanted, ns) for wanted, ns in _spaces(calls, names, clusters)]
     for call in calls:
         seen = _Seen(call, clusters, lambda _: Ran(0, b"", ""), settings, lambda: 0.0, lambda: "MARK")
         if not seen.not_sent():
@@ -144,6 +121,8 @@ class _Seen:
         if colon:
             who = "an ingress gateway" if kind == "ingress" else "a client outside every mesh"
             return f"{who} is no pod to call from: make the call where its clients are, and write the counts down"
+        if self.call.to.startswith("pod:"):
+            return f"{self.call.to} names a pod of the model: write the address of a real one"
         place = self.place()
         if place is None:
             return f"{name} is no workload by name: write cluster/namespace/workload"
@@ -162,7 +141,7 @@ class _Seen:
         client = self.call.caller.clients[0][1] if self.call.caller.clients else None
         if client is not None and len(parts) == 2:
             parts = [parts[0], client.namespace or "", parts[1]]
-        if len(parts) != 3 or not all(_NAME.fullmatch(part) for part in parts[1:]):
+        if len(parts) != 3 or not all(NAME.fullmatch(part) for part in parts[1:]):
             return None
         return parts[0], parts[1], parts[2]
 
@@ -214,7 +193,7 @@ class _Seen:
             ran = self.run(self.exec((pod.name, self._container(pod)), number, mark))
             got = [(turn, reply) for reply in replies(ran.out, mark)]
             if not got:
-                self.why = "" if self.replies else _why(ran)
+                self.why = "" if self.replies else reason(ran)
                 return
             self.replies += got
             sent, turn = sent + number, turn + 1
@@ -239,114 +218,6 @@ class _Seen:
         return counted(bare, tally(self.replies, attribution), moved)
 
 
-@final
-@frozen
-class Answered:
-    """One request: which connection it went over, who answered, or what the sender read instead."""
-
-    connection: int
-    by: Answerer
-    error: str = ""
-
-
-def tally(got: Sequence[tuple[int, Reply]], attribution: Attribution) -> list[Answered]:
-    """Who answered each request. An answer that names a pod is that pod's, whatever its code."""
-    found = []
-    connection = -1
-    last = None
-    for run, reply in got:
-        if reply.connected or run != last or reply.code == "000":
-            connection += 1
-        last = run
-        by = attribution.of(reply.text)
-        found.append(Answered(connection=connection, by=by, error="" if by.known or by.pod else reply.error))
-    return found
-
-
-def counted(bare: Observed, answers: Sequence[Answered], moved: tuple[str, ...] = ()) -> Observed:
-    """An observation's counts from its answers."""
-    firsts: dict[int, Answered] = {}
-    several: dict[int, set[Answerer]] = {}
-    for one in answers:
-        firsts.setdefault(one.connection, one)
-        if not one.error:
-            several.setdefault(one.connection, set()).add(one.by)
-    errors: dict[str, int] = {}
-    for one in answers:
-        if one.error:
-            errors[one.error] = errors.get(one.error, 0) + 1
-    kept = bare.connection != "new"
-    return replace(
-        bare,
-        requests=len(answers),
-        connections=len(firsts),
-        counted=_by_dimension([one for one in answers if not one.error]),
-        first=_by_dimension([one for one in firsts.values() if not one.error]) if kept else {},
-        mixed=sum(len(who) > 1 for who in several.values()) if kept else None,
-        errors=errors,
-        unattributed=sum(not one.error and not one.by.known for one in answers),
-        moved=moved,
-    )
-
-
-def _by_dimension(answers: Sequence[Answered]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for one in answers:
-        who = {"roles": one.by.role, "versions": one.by.version, "clusters": one.by.cluster, "pods": one.by.pod}
-        for kind, name in who.items():
-            if name:
-                counts = found.setdefault(kind, {})
-                counts[name] = counts.get(name, 0) + 1
-    return found
-
-
-def read_state(calls: Sequence[Call], rollouts: Sequence[str], clusters: Mapping[str, Wanted], run: Runner) -> State:
-    """The Rollouts' states and the pods of every namespace that matters, as far as they may be read."""
-    states, pods, unread = {}, [], {}
-    for name in rollouts:
-        cluster, namespace, bare = _parts(name)
-        if cluster not in clusters or not _NAME.fullmatch(namespace) or not _NAME.fullmatch(bare):
-            continue
-        ran = run(_list_rollout(clusters[cluster], namespace, bare))
-        found = _json(ran)
-        if found is None:
-            unread[name] = _why(ran)
-        else:
-            states[name] = _state(found)
-    for wanted, namespace in _spaces(calls, rollouts, clusters):
-        ran = run(_list_pods(wanted, namespace))
-        found = _json(ran)
-        if found is None:
-            unread[f"{wanted.name}/{namespace} pods"] = _why(ran)
-            continue
-        listed = (live_pod(wanted.name, item) for item in found.get("items") or () if isinstance(item, dict))
-        pods += [pod for pod in listed if pod is not None]
-    return State(rollouts=states, pods=tuple(pods), unread=unread)
-
-
-def versions(clusters: Mapping[str, Wanted], state: State, run: Runner) -> dict[str, Any]:
-    """What was observed with and on: kubectl, and for each cluster Kubernetes, components' images, pods' images."""
-    found: dict[str, Any] = {}
-    for name, wanted in clusters.items():
-        here: dict[str, Any] = {}
-        said = _json(run(wanted.kubectl("version", "-o", "json"))) or {}
-        for key, ours in (("clientVersion", "kubectl"), ("serverVersion", "kubernetes")):
-            if isinstance(said.get(key), dict) and said[key].get("gitVersion"):
-                (found if ours == "kubectl" else here)[ours] = str(said[key]["gitVersion"])
-        for component, (namespace, deployment) in COMPONENTS.items():
-            got = _json(
-                run(wanted.kubectl("get", "deployments.apps", deployment, f"--namespace={namespace}", "-o", "json"))
-            )
-            containers = _at(got, "spec", "template", "spec", "containers")
-            images = [str(c.get("image")) for c in containers or () if isinstance(c, dict) and c.get("image")]
-            here[component] = images[0] if images else "unknown"
-        images = sorted({image for pod in state.pods if pod.cluster == name and pod.hash for image in pod.images})
-        if images:
-            here["images"] = images
-        found[name] = here
-    return found
-
-
 def _spaces(calls: Sequence[Call], rollouts: Iterable[str], clusters: Mapping[str, Wanted]) -> list[tuple[Wanted, str]]:
     """The namespaces whose pods are listed: the clients' own, and the Rollouts' in every cluster."""
     found: dict[tuple[str, str], Wanted] = {}
@@ -354,37 +225,9 @@ def _spaces(calls: Sequence[Call], rollouts: Iterable[str], clusters: Mapping[st
         place = _Seen(call, clusters, lambda _: Ran(0, b"", ""), Settings(), lambda: 0.0, lambda: "").place()
         if place is not None and place[0] in clusters:
             found[place[0], place[1]] = clusters[place[0]]
-    for _, namespace, _ in map(_parts, rollouts):
-        found |= {(name, namespace): wanted for name, wanted in clusters.items() if _NAME.fullmatch(namespace)}
+    for _, namespace, _ in map(named, rollouts):
+        found |= {(name, namespace): wanted for name, wanted in clusters.items() if NAME.fullmatch(namespace)}
     return [(wanted, namespace) for (_, namespace), wanted in found.items()]
-
-
-def _list_rollout(wanted: Wanted, namespace: str, name: str) -> list[str]:
-    return wanted.kubectl("get", "rollouts.argoproj.io", name, f"--namespace={namespace}", "-o", "json")
-
-
-def _list_pods(wanted: Wanted, namespace: str) -> list[str]:
-    return wanted.kubectl("get", "pods", f"--namespace={namespace}", "-o", "json")
-
-
-def _state(item: Mapping[str, Any]) -> RolloutState:
-    status = item.get("status") if isinstance(item.get("status"), dict) else {}
-    assert isinstance(status, dict)
-    stable, current = str(status.get("stableRS") or ""), str(status.get("currentPodHash") or "")
-    step, weight = status.get("currentStepIndex"), _at(status, "canary", "weights", "canary", "weight")
-    return RolloutState(
-        phase=str(status.get("phase") or ""),
-        step=step if isinstance(step, int) else None,
-        weight=weight if isinstance(weight, int) else None,
-        stable=stable,
-        canary=current if current != stable else "",
-    )
-
-
-def _at(value: Any, *keys: str) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def _both(before: State, after: State) -> tuple[LivePod, ...]:
@@ -392,30 +235,5 @@ def _both(before: State, after: State) -> tuple[LivePod, ...]:
     return tuple({pod.path: pod for pod in (*before.pods, *after.pods)}.values())
 
 
-def _parts(name: str) -> tuple[str, str, str]:
-    cluster, _, rest = name.partition("/")
-    namespace, _, bare = rest.partition("/")
-    return cluster, namespace, bare
-
-
 def _name(pod: LivePod) -> str:
     return pod.name
-
-
-def _json(ran: Ran) -> dict[str, Any] | None:
-    if ran.code:
-        return None
-    try:
-        found = json.loads(ran.out)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _why(ran: Ran) -> str:
-    """The last line that a program said, as the reason why something is missing."""
-    lines = [line.strip() for line in ran.err.splitlines() if line.strip()]
-    said = lines[-1][:300] if lines else ""
-    if "forbidden" in said.lower():
-        return f"forbidden: {said}"
-    return said or (f"kubectl ended with {ran.code}" if ran.code else "curl answered nothing")

@@ -1,7 +1,8 @@
 """Observation files as users commit them: what `meshsim live observe` wrote, and what people wrote down by hand."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -76,7 +77,10 @@ OBSERVATION: Final[fields.Fields] = {
     "to": fields.must(fields.TEXT, "the address and port, as in a scenario's calls"),
     "path": fields.opt(fields.TEXT, "default: /"),
     "headers": fields.opt(fields.mapping_of(fields.TEXT)),
-    "connection": fields.opt(fields.one_of(("new", "keep-alive")), "new (default): one for each request"),
+    "connection": fields.opt(
+        fields.one_of(("new", "keep-alive")),
+        "new: one for each request (default, unless there were fewer connections than requests)",
+    ),
     "at": fields.opt(_MOMENT, "the moment in the scenario: 240s, step:2, weight:25"),
     "rollout": fields.opt(fields.TEXT, "cluster/namespace/name: whose roles, where several Rollouts govern the call"),
     "requests": fields.opt(_COUNT, "how many were sent (default: the sum of the counts)"),
@@ -100,6 +104,7 @@ _STATE: Final[fields.Fields] = {
     "canary": fields.opt(fields.TEXT),
 }
 FILE: Final[fields.Fields] = {
+    "$schema": fields.opt(fields.TEXT, "for editors: where this schema is"),
     "schema": fields.must(fields.one_of((SCHEMA,))),
     "scenario": fields.opt(fields.TEXT, "the scenario's name"),
     "source": fields.opt(fields.TEXT, "where the numbers are from"),
@@ -170,52 +175,18 @@ def parse(content: bytes, file: str) -> Recording:
 def _observed(value: Mapping[str, Any], document: Located, index: int) -> Observed:
     """One observation, with its sums checked."""
     at = ("observations", index)
-    means = value.get("means", {})
-    counted = {"any" if key == "counts" else key: dict(value[key]) for key in _BY if value.get(key)}
-    errors = dict(value.get("errors", {}))
-    for label in [label for label in counted.get("any", {}) if is_error(label) and label not in means]:
-        if label in errors:
-            msg = f"{label!r} is counted twice, under counts and errors"
-            raise InputError(msg, where=document.key_place((*at, "counts", label)))
-        errors[label] = counted["any"].pop(label)
-    counted = {key: counts for key, counts in counted.items() if counts}
-    errors = {code: count for code, count in errors.items() if count or len(errors) == 1}
+    counted, errors = _counts(value, document, at)
     unattributed = value.get("unattributed", 0)
-    failed = sum(errors.values())
-    whole = failed + max((sum(counts.values()) for counts in counted.values()), default=0)
+    whole = sum(errors.values()) + max((sum(counts.values()) for counts in counted.values()), default=0)
     requests = value.get("requests", whole + unattributed)
-    for key, counts in counted.items():
-        if sum(counts.values()) + failed > requests:
-            name = "counts" if key == "any" else key
-            msg = f"{name} and errors sum to {sum(counts.values()) + failed}, which is more than {requests} requests"
-            raise InputError(msg, where=document.key_place((*at, name)))
-    shares = value.get("shares", {})
-    if sum((low for low, _ in shares.values()), Fraction(0)) > ONE:
-        msg = "the shares sum to more than 100%"
-        raise InputError(msg, where=document.key_place((*at, "shares")))
-    if not value.get("not_sent") and not counted and not errors and not shares:
-        msg = "this observation counts nothing"
-        raise InputError(msg, where=document.place(at), hint="write counts: {v1: 25, v2: 25}, errors, or shares")
-    if not value.get("not_sent") and not shares and not requests:
-        msg = "this observation is of no request"
-        raise InputError(msg, where=document.place(at), hint="say how many there were: requests: 50")
-    if value.get("connections") == 0 or value.get("connections", 0) > requests > 0:
-        msg = f"{requests} requests cannot use {value['connections']} connections"
-        raise InputError(msg, where=document.key_place((*at, "connections")))
-    if not value.get("path", "/").startswith("/"):
-        msg = f"the path {value['path']!r} does not begin with /"
-        raise InputError(msg, where=document.place((*at, "path")))
+    shared = value.get("connections", requests) < requests
     first = {"any" if key == "counts" else key: counts for key, counts in value.get("first", {}).items()}
-    for counts in first.values():
-        if sum(counts.values()) > value.get("connections", 0):
-            msg = f"first has {sum(counts.values())} connections, and there were {value.get('connections', 0)}"
-            raise InputError(msg, where=document.key_place((*at, "first")))
-    return Observed(
+    one = Observed(
         frm=value["from"],
         to=value["to"],
         path=value.get("path", "/"),
         headers=value.get("headers", {}),
-        connection=value.get("connection", "new"),
+        connection=value.get("connection", "keep-alive" if shared else "new"),
         at=value.get("at"),
         rollout=value.get("rollout"),
         requests=requests,
@@ -224,11 +195,67 @@ def _observed(value: Mapping[str, Any], document: Located, index: int) -> Observ
         first=first,
         mixed=value.get("mixed"),
         errors=errors,
-        shares=shares,
+        shares=value.get("shares", {}),
         unattributed=unattributed,
         moved=tuple(value.get("moved", ())),
         not_sent=value.get("not_sent", ""),
         note=value.get("note", ""),
-        means=means,
+        means=value.get("means", {}),
         where=document.place(at),
     )
+    for key, message, hint in _faults(one, "errors" in value):
+        raise InputError(message, where=document.key_place((*at, key)) if key else document.place(at), hint=hint)
+    return one if requests else replace(one, counted={}, errors={})
+
+
+def _counts(
+    value: Mapping[str, Any], document: Located, at: tuple[str, int]
+) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """Answers by dimension, and errors: those among the counts are errors, too."""
+    means = value.get("means", {})
+    counted = {"any" if key == "counts" else key: dict(value[key]) for key in _BY if value.get(key)}
+    errors = dict(value.get("errors", {}))
+    for label in [label for label in counted.get("any", {}) if is_error(label) and label not in means]:
+        if label in errors:
+            msg = f"{label!r} is counted twice, under counts and errors"
+            raise InputError(msg, where=document.key_place((*at, "counts", label)))
+        errors[label] = counted["any"].pop(label)
+    return (
+        {key: counts for key, counts in counted.items() if counts},
+        {code: count for code, count in errors.items() if count or len(errors) == 1},
+    )
+
+
+def _faults(one: Observed, errors: bool) -> Iterator[tuple[str, str, str]]:
+    """What cannot be: the key that it stands under ("" for the whole), the sentence, the way out."""
+    if not one.path.startswith("/"):
+        yield "path", f"the path {one.path!r} does not begin with /", ""
+    if one.not_sent:
+        return
+    if not one.counted and not one.errors and not one.shares:
+        yield "", "this observation counts nothing", "write counts: {v1: 25, v2: 25}, errors, or shares"
+    if not one.shares and not one.requests:
+        yield "", "this observation is of no request", "say how many there were: requests: 50"
+    for key, counts in one.counted.items():
+        name, several = ("counts" if key == "any" else key), sum(counts.values()) + one.failed
+        if several > one.requests:
+            yield name, f"{name} and errors sum to {several}, which is more than {one.requests} requests", ""
+    for what, several in (("errors", one.failed), ("errors and unattributed", one.failed + one.unattributed)):
+        if several > one.requests:
+            key = "errors" if errors else "unattributed" if one.unattributed else "counts"
+            yield key, f"{what} sum to {several}, which is more than {one.requests} requests", ""
+    if sum((low for low, _ in one.shares.values()), Fraction(0)) > ONE:
+        yield "shares", "the shares sum to more than 100%", ""
+    yield from _connection_faults(one)
+
+
+def _connection_faults(one: Observed) -> Iterator[tuple[str, str, str]]:
+    there = one.connections if one.connections is not None else one.requests
+    if one.connections == 0 or there > one.requests > 0:
+        yield "connections", f"{one.requests} requests cannot use {there} connections", ""
+    if there < one.requests and one.connection == "new":
+        said = f"{one.requests} requests over {there} connections are not a connection each"
+        yield "connections", said, "write connection: keep-alive"
+    for counts in one.first.values():
+        if sum(counts.values()) > (one.connections or 0):
+            yield "first", f"first has {sum(counts.values())} connections, and there were {one.connections or 0}", ""

@@ -1,6 +1,6 @@
 """Observations held against the model, on paper: who was answered what, what the model says, and what that proves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -16,7 +16,6 @@ from meshsim.report.words import clean, shares, when
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SCHEMA: Final = "meshsim/comparison/v1"
 FORMATS: Final = ("table", "json", "markdown", "junit")
 CONFIDENCE: Final = Fraction(95, 100)
 LOOKS: Final = {
@@ -24,12 +23,6 @@ LOOKS: Final = {
     Outcome.DISAGREES: ("✖", "bold red"),
     Outcome.UNDETERMINED: ("?", "magenta"),
     Outcome.NOT_OBSERVED: ("·", "dim"),
-}
-GLYPHS: Final = {
-    Outcome.AGREES: "✅",
-    Outcome.DISAGREES: "❌",
-    Outcome.UNDETERMINED: "❓",
-    Outcome.NOT_OBSERVED: "▫️",
 }
 RULES_OUT: Final = {
     Evidence.MASKED: "nothing: MASKED",
@@ -73,7 +66,7 @@ def groups(found: Result) -> tuple[Group, ...]:
     for one in found.held:
         if one.outcome is Outcome.NOT_OBSERVED:
             continue
-        made.setdefault((_to(one), _wants(one)), []).append(_line(one))
+        made.setdefault((called(one), _wants(one)), []).append(line_of(one))
     return tuple(Group(to=to, wants=wants, lines=tuple(lines)) for (to, wants), lines in made.items())
 
 
@@ -83,7 +76,8 @@ def conclusion(found: Result) -> str:
     compared = len(wrong) + len(agree)
     if not compared:
         return "nothing could be held against the model"
-    said = f"{len(wrong)} of {compared} disagree" if wrong else f"{'all ' * (compared > 1)}{compared} agree"
+    agreed = "1 agrees" if compared == 1 else f"all {compared} agree"
+    said = f"{len(wrong)} of {compared} {'disagrees' if len(wrong) == 1 else 'disagree'}" if wrong else agreed
     parts = [f"{said} with the model (alpha {percent(found.alpha)} for the file, exact tests)"]
     telling = sum(one.evidence is Evidence.TELLS for one in agree)
     if agree:
@@ -97,18 +91,20 @@ def printed(found: Result, heading: Heading, output: str, paper: Paper) -> str:
     """The comparison in one of `FORMATS`."""
     if output == "json":
         from meshsim.report.data import as_json
+        from meshsim.report.observeddata import data
 
         return as_json(data(found, heading))
-    if output == "markdown":
-        return _markdown(found, heading)
-    if output == "junit":
-        return _junit(found, heading)
+    if output != "table":
+        from meshsim.report.observedmarkup import junit, markdown
+
+        return (markdown if output == "markdown" else junit)(found, heading)
     from meshsim.report.terminal.sheet import printed as sheet
 
     return sheet(_table(found, heading, paper), paper)
 
 
-def _to(one: Held) -> str:
+def called(one: Held) -> str:
+    """What was called, and how where it matters."""
     path = "" if one.observed.path == "/" else one.observed.path
     headers = "".join(f" {name}={value}" for name, value in sorted(one.observed.headers.items()))
     kept = " keep-alive" if one.observed.connection != "new" else ""
@@ -123,13 +119,14 @@ def _wants(one: Held) -> str:
     return " · ".join(parts)
 
 
-def _line(one: Held) -> Line:
+def line_of(one: Held) -> Line:
+    """An observation in words."""
     test = _telling(one)
     return Line(
         held=one,
         caller=clean(one.observed.frm),
         counted=f"{clean(test.label)} {_count(test)}" if test is not None else "",
-        model=_law(test) if test is not None else "",
+        model=f"{one.row.verdict} {_law(test)}" if test is not None and one.row is not None else "",
         p="" if one.p is None else _p(one.p),
         rules_out=_rules_out(one),
         every=tuple(f"{clean(t.label)}: {_count(t)}, the model says {_law(t)}" for t in one.tests if not _silent(t)),
@@ -219,9 +216,9 @@ def _evidence(one: Held, story: Story) -> str:
     if one.evidence is Evidence.TELLS:
         return f"rules out {told}: p {_p(story.p)}"
     if story.needed is None:
-        return f"fits {told} as well"
+        return f"does not rule out {told}"
     about = "" if story.needed <= EXACT_UP_TO else "about "
-    return f"fits {told} as well (p {_p(story.p)}): {about}{story.needed:,} {one.unit}s would tell"
+    return f"does not rule out {told}, p {_p(story.p)}: {about}{story.needed:,} {one.unit}s would tell"
 
 
 def _story(story: Story) -> str:
@@ -241,12 +238,12 @@ def _table(found: Result, heading: Heading, paper: Paper) -> "Iterator[Renderabl
         if group.wants:
             yield words((group.wants, "dim"))
         yield from _lines(group, paper)
-    missing = list(map(_line, found.of(Outcome.NOT_OBSERVED)))
+    missing = list(map(line_of, found.of(Outcome.NOT_OBSERVED)))
     if missing:
         yield Text("")
         yield words(("not observed", "bold"))
     for line in missing:
-        yield indented(words(f"{line.caller} → {_to(line.held)}: ", ("; ".join(line.why), "dim")))
+        yield indented(words(f"{line.caller} → {called(line.held)}: ", ("; ".join(line.why), "dim")))
     yield Text("")
     yield words((conclusion(found), "bold red" if found.of(Outcome.DISAGREES) else "bold"))
 
@@ -294,126 +291,3 @@ def _tone(line: Line, why: str) -> str:
     if line.held.outcome is Outcome.DISAGREES:
         return "red"
     return "yellow" if why.startswith("MASKED") else "dim"
-
-
-def _markdown(found: Result, heading: Heading) -> str:
-    from meshsim.report.markdown import code, escaped, grid
-
-    blocks = [f"### {escaped(clean(heading.scenario))}: observations against the model", escaped(conclusion(found))]
-    if found.recording.source:
-        blocks.append(f"Source: {escaped(clean(found.recording.source))}")
-    for group in groups(found):
-        blocks.append(f"**{code(group.to)}** {escaped(group.wants)}".strip())
-        rows = [
-            (
-                f"{GLYPHS[line.held.outcome]} {line.held.outcome}",
-                code(line.caller),
-                escaped("; ".join(line.every)),
-                *map(escaped, (line.p, line.rules_out)),
-            )
-            for line in group.lines
-        ]
-        blocks.append(grid(("result", "from", "counted, and what the model says", "p", "rules out"), rows))
-        whys = [f"* {code(line.caller)}: {escaped(why)}" for line in group.lines for why in line.why]
-        if whys:
-            blocks.append("\n".join(whys))
-    missing = [
-        f"* {code(line.caller)} → {code(_to(line.held))}: {escaped('; '.join(line.why))}"
-        for line in map(_line, found.of(Outcome.NOT_OBSERVED))
-    ]
-    if missing:
-        blocks.append("\n".join(["Not observed:", "", *missing]))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _junit(found: Result, heading: Heading) -> str:
-    """A case an observation; what is undetermined or was not observed is skipped with its sentence."""
-    import junitparser
-
-    from meshsim.report.junit import HEAD
-
-    report = junitparser.JUnitXml("meshsim")
-    name = clean(heading.scenario)
-    suite = junitparser.TestSuite(f"{name} observations")
-    for one in found.held:
-        line = _line(one)
-        moment = f" {when(one.at)}" if one.at is not None else ""
-        case = junitparser.TestCase(f"{line.caller} → {_to(one)}{moment}", name, 0)
-        text = "\n".join([*line.every, *line.why])
-        if one.outcome is Outcome.DISAGREES:
-            failure = junitparser.Failure("the counts disagree with the model", "disagrees")
-            failure.text = text
-            case.result = [failure]
-        elif one.outcome is not Outcome.AGREES:
-            case.result = [junitparser.Skipped(f"{one.outcome}: {'; '.join(line.why)}", "undetermined")]
-        else:
-            case.system_out = "\n".join([f"rules out: {line.rules_out or 'nothing, as there is no other story'}", text])
-        suite.add_testcase(case)
-    report.add_testsuite(suite)
-    report.update_statistics()  # type: ignore[no-untyped-call, unused-ignore]
-    return HEAD + str(report.tostring().decode("utf-8")).strip() + "\n"  # type: ignore[no-untyped-call, unused-ignore]
-
-
-def data(found: Result, heading: Heading) -> dict[str, Any]:
-    """Plain values for JSON."""
-    return {
-        "schema": SCHEMA,
-        "scenario": heading.scenario,
-        "dialect": heading.dialect,
-        "observations": found.recording.file,
-        "source": found.recording.source,
-        "alpha": float(found.alpha),
-        "alpha_each": found.level,
-        "agrees": not found.of(Outcome.DISAGREES),
-        "rows": [_row(one) for one in found.held],
-    }
-
-
-def _row(one: Held) -> dict[str, Any]:
-    row = one.row
-    said: dict[str, Any] = {
-        "from": one.observed.frm,
-        "to": one.observed.to,
-        "path": one.observed.path,
-        "headers": dict(one.observed.headers),
-        "connection": one.observed.connection,
-        "line": one.observed.where.line if one.observed.where is not None else None,
-        "outcome": str(one.outcome),
-        "at": one.at,
-        "why": list(_line(one).why),
-    }
-    if row is not None:
-        said |= {"rollout": row.rollout, "verdict": str(row.verdict), "masked": row.masked}
-    if one.p is None:
-        return said
-    said["rules_out"] = _rules_out(one)
-    return said | {
-        "p": one.p,
-        "unit": one.unit,
-        "evidence": str(one.evidence) if one.outcome is Outcome.AGREES else None,
-        "tests": [_test(test) for test in one.tests],
-        "stories": [
-            {
-                "story": story.name,
-                "shares": _floats(story.shares),
-                "p": story.p,
-                "needed": story.needed,
-                "same": story.same,
-            }
-            for story in one.stories
-        ],
-    }
-
-
-def _test(test: Tested) -> dict[str, Any]:
-    said: dict[str, Any] = {"label": test.label, "p": test.p, "unit": str(test.law.unit)}
-    if test.counted is not None:
-        said |= {"count": [test.counted.low, test.counted.high], "of": test.counted.trials}
-    return said | {
-        "share": [float(test.law.low), float(test.law.high)],
-        "exact": [str(test.law.low), str(test.law.high)],
-    }
-
-
-def _floats(values: Mapping[str, Fraction]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items()}

@@ -63,7 +63,7 @@ def test_the_table_says_what_was_counted_what_the_model_says_and_what_that_rules
     assert "the counts fit a bypass to the pods (stable 80%, canary 20%): p 1" in said
     assert "cluster1/shop/basket → catalog.shop.mesh.internal:8080/items: forbidden" in said
     assert said.splitlines()[-1] == (
-        "1 of 2 disagree with the model (alpha 1% for the file, exact tests); 1 of 1 agreements could have told a "
+        "1 of 2 disagrees with the model (alpha 1% for the file, exact tests); 1 of 1 agreements could have told a "
         "bypass from an applied split; 1 not observed"
     )
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -190,6 +191,29 @@ def test_a_journal_of_other_manifests_is_refused(tmp_path: Path, capsys: pytest.
     file = tmp_path / "sweep.jsonl"
     main([*COMMAND, "--journal", str(file)])
     assert main(["sweep", SCENARIO, "--at", "step:2", *WORDS, "--journal", str(file)]) == 3
+    assert "another sweep" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "old", "new"),
+    [
+        ("time-gitops-sync", "manifests-v2/rollout.yaml", "helloworld-v2:1.0", "helloworld-v2:1.1"),
+        ("time-superseded", "scenario.yaml", "propagation: {routes: 2s}", "propagation: {routes: 3s}"),
+        ("time-superseded", "scenario.yaml", "at: 150s, do: set-image", "at: 151s, do: set-image"),
+    ],
+)
+def test_a_journal_of_another_course_of_events_is_refused(
+    name: str, file: str, old: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(Path(SCENARIO).parent / name, tmp_path / name)
+    command = ["sweep", str(copy), "--at", "130s", "--vary", "connection=new,keep-alive", "--fail-on", "never"]
+    command += ["--journal", str(tmp_path / "sweep.jsonl")]
+    assert main(command) == 0
+    assert main(command) == 0
+    text = (copy / file).read_text()
+    assert old in text
+    (copy / file).write_text(text.replace(old, new))
+    assert main(command) == 3
     assert "another sweep" in capsys.readouterr().err
 
 

@@ -94,6 +94,9 @@ def serving(server: ApiServer, directory: Path, context: str = "east") -> Iterat
 
         def _reply(self) -> None:
             server.asked.append((self.command, self.path))
+            if self.headers.get("Upgrade") == "websocket" and hasattr(server, "upgrade"):
+                server.upgrade(self)
+                return
             code, value = server.answer(self.path) if self.command == "GET" else (405, {})
             body = json.dumps(value).encode()
             self.send_response(code)

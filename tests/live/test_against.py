@@ -3,6 +3,7 @@
 Shares are the scenarios' own, by hand in their comments; levels are 1% for a file.
 """
 
+import contextlib
 import json
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from meshsim.live.against import hold
 from meshsim.live.outcomes import Evidence, Held, Outcome
 from meshsim.live.published import parse, read
 from meshsim.live.recording import Recording, RolloutState
 from meshsim.model.errors import InputError
-from meshsim.session import Session
+from meshsim.model.verdict import Verdict
+from meshsim.report.formats import Heading, Paper
+from meshsim.report.observed import FORMATS, printed
+from meshsim.session import Session, load
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 Scenario = Callable[[str], Session]
@@ -166,6 +172,20 @@ def test_what_was_not_attributed_may_be_anybodys(client_local: Session):
     assert held(client_local, {**one, "counts": {"stable": 10, "canary": 60}}).outcome is Outcome.DISAGREES
 
 
+def test_codes_alone_say_what_failed_and_nothing_of_the_split(client_local: Session):
+    found = held(client_local, {**APPLIED, "counts": {"200": 100}})
+    assert (found.outcome, found.evidence) == (Outcome.AGREES, Evidence.BLIND)
+    assert held(client_local, {**APPLIED, "counts": {"200": 99, "503": 1}}).outcome is Outcome.DISAGREES
+
+
+def test_what_was_not_counted_may_have_failed(scenario: Scenario):
+    session = scenario("ingress-to-a-local-service")
+    assert held(session, {**MENU, "requests": 20, "errors": {"503": 3}}).outcome is Outcome.AGREES
+    assert (
+        held(session, {**MENU, "requests": 20, "errors": {"503": 3}, "unattributed": 17}).outcome is Outcome.DISAGREES
+    )
+
+
 def test_published_ranges_disagree_only_where_nothing_in_them_fits(client_local: Session):
     one = {**APPLIED, "requests": 1000}
     assert held(client_local, {**one, "shares": {"canary": "20%..30%"}}).outcome is Outcome.AGREES
@@ -287,6 +307,72 @@ def test_states_are_compared_by_hash_where_the_scenario_has_them():
     assert str(RolloutState(phase="Paused", step=1, weight=25)) == "Paused, step 1, weight 25"
 
 
+@pytest.mark.parametrize("name", sorted(file.parent.name for file in SCENARIOS.glob("*/scenario.yaml")))
+def test_counts_in_the_models_own_shares_agree_with_every_scenario(scenario: Scenario, name: str):
+    session = scenario(name)
+    moment = session.moments(None)[0][0]
+    rows = [row for _, found in session.rows(moment) for row in found[:1] if row.effective is not None]
+    made = []
+    for row in rows:
+        assert row.effective is not None
+        shares = dict(row.effective.items())
+        trials = 3600
+        counts = {role: round(share * trials) for role, share in shares.items() if role != "error"}
+        errors = {}
+        for one in row.errors:
+            errors[one.code] = errors.get(one.code, 0) + round(one.share * trials)
+        call = {"from": row.frm, "to": row.to, "path": row.path, "headers": dict(row.headers)}
+        call |= {"rollout": row.rollout} if row.rollout else {}
+        made.append({**call, "connection": row.connection, "roles": counts, "errors": errors})
+    if not made:
+        pytest.skip("nothing is determined")
+    found = hold(recording(*made), session, at=moment)
+    assert [(one.outcome, one.why) for one in found.held] == [(Outcome.AGREES, ())] * len(made)
+
+
+LABELS = st.sampled_from(
+    ["stable", "canary", "other", "cluster1", "cluster2/canary", "6.3.0", "v9", "200", "503", "000"]
+)
+FIELDS = st.fixed_dictionaries(
+    {
+        "from": st.sampled_from(
+            ["cluster1/shop/basket", "cluster2/shop/recommender", "external:cluster1", "cluster2", "x"]
+        )
+    },
+    optional={
+        "to": st.sampled_from(["catalog.shop.mesh.internal:8080", "catalog.shop", "10.0.0.1:80", "nowhere:1"]),
+        "connection": st.sampled_from(["new", "keep-alive"]),
+        "connections": st.integers(1, 5),
+        "mixed": st.integers(0, 3),
+        "requests": st.integers(1, 40),
+        "roles": st.dictionaries(st.sampled_from(["stable", "canary", "other"]), st.integers(0, 20)),
+        "first": st.fixed_dictionaries({"roles": st.dictionaries(LABELS, st.integers(0, 3), max_size=2)}),
+        "shares": st.dictionaries(LABELS, st.sampled_from(["10%", "20%..30%", "1/3"]), max_size=2),
+        "errors": st.dictionaries(st.sampled_from(["503", "reset", "error"]), st.integers(0, 9)),
+        "at": st.sampled_from(["step:1", "step:7", "weight:25", 0]),
+        "unattributed": st.integers(0, 5),
+    },
+)
+
+
+@given(observation=FIELDS, counts=st.dictionaries(LABELS, st.integers(0, 20), max_size=3))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_was_observed_comes_to_an_outcome_or_a_sentence(
+    client_local: Session, observation: dict[str, Any], counts: dict[str, int]
+):
+    one = {"to": APPLIED["to"], "path": "/items", **observation, **({"counts": counts} if counts else {})}
+    with contextlib.suppress(InputError):
+        found = hold(recording(one), client_local)
+        heading = Heading(scenario="s")
+        assert all(printed(found, heading, output, Paper()) for output in FORMATS)
+        assert all(test.counted is None or 0 <= test.p <= 1 for test in found.held[0].tests)
+
+
+def test_a_session_holds_a_file_against_itself(scenario: Scenario):
+    found = scenario("guide-gateway-api").against(SCENARIOS / "guide-gateway-api" / "published.json")
+    assert [one.evidence for one in found.held] == [Evidence.MASKED] * 3
+
+
 PUBLISHED = {
     "guide-gateway-api": [Evidence.MASKED] * 3,
     "guide-virtualservice": [Evidence.MASKED] * 3,
@@ -300,6 +386,12 @@ def test_published_measurements_agree_with_their_scenario(scenario: Scenario, na
     found = hold(read(SCENARIOS / name / "published.json"), scenario(name))
     assert [one.outcome for one in found.held] == [Outcome.AGREES] * len(PUBLISHED[name])
     assert [one.evidence for one in found.held] == PUBLISHED[name]
+
+
+def test_the_guides_numbers_fit_its_bypassed_twin_as_well():
+    found = load(SCENARIOS / "guide-gateway-api" / "twin.yaml").against(SCENARIOS / "guide-gateway-api/published.json")
+    assert {(one.outcome, one.evidence) for one in found.held} == {(Outcome.AGREES, Evidence.MASKED)}
+    assert {one.row.verdict for one in found.held if one.row} == {Verdict.BYPASSED}
 
 
 def test_every_published_measurement_has_a_test():

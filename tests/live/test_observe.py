@@ -4,9 +4,7 @@ import json
 import shutil
 import stat
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,46 +17,9 @@ from meshsim.live.observe import Settings, commands, observe
 from meshsim.live.reading import Wanted
 from meshsim.live.recording import SCHEMA, Recording, plain, text
 from meshsim.session import Session
+from tests.live.observed import CANARY, OBJECTS, ROLLOUT, STABLE, STATUS, answering, server_pod
 
 CLUSTERS = {name: Wanted(name=name, context=f"kind-{name}") for name in ("cluster1", "cluster2")}
-CANARY, STABLE = "74d4db7bbc", "9f8c6b2d4a"
-ROLLOUT = "cluster1/shop/catalog"
-STATUS = {
-    "phase": "Paused",
-    "currentStepIndex": 1,
-    "stableRS": STABLE,
-    "currentPodHash": CANARY,
-    "canary": {"weights": {"canary": {"weight": 25}, "stable": {"weight": 75}}},
-}
-
-
-def pod(name: str, owner: str, digest: str, key: str) -> dict[str, Any]:
-    return {
-        "metadata": {
-            "name": name,
-            "namespace": "shop",
-            "labels": {key: digest},
-            "ownerReferences": [{"kind": "ReplicaSet", "name": f"{owner}-{digest}", "controller": True}],
-        },
-        "spec": {"containers": [{"name": owner, "image": f"registry/{owner}:1"}]},
-        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
-    }
-
-
-def server_pod(digest: str) -> dict[str, Any]:
-    return pod(f"catalog-{digest}-aaaaa", "catalog", digest, "rollouts-pod-template-hash")
-
-
-OBJECTS = {
-    "kind-cluster1 rollouts.argoproj.io shop": {"status": STATUS},
-    "kind-cluster1 pods shop": {
-        "items": [server_pod(STABLE), server_pod(CANARY), pod("basket-7d9-b1", "basket", "7d9", "pod-template-hash")]
-    },
-    "kind-cluster2 pods shop": {"items": [pod("recommender-6c5-c1", "recommender", "6c5", "pod-template-hash")]},
-    "kind-cluster1 deployments.apps istio-system": {
-        "spec": {"template": {"spec": {"containers": [{"image": "registry/pilot:1.30.2"}]}}}
-    },
-}
 
 
 class Kubectl:
@@ -189,6 +150,25 @@ def test_an_exec_that_is_forbidden_is_the_reason(calls: list[Call]):
     assert "pods/exec" in observed(calls[:1], Kubectl(OBJECTS, lambda n: refused)).observations[0].not_sent
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (
+            'Error from server (Forbidden): pods is forbidden: User "ann@example.com" cannot create',
+            "Error from server (Forbidden): pods is forbidden: this user cannot create",
+        ),
+        (
+            "Unable to connect to the server: dial tcp 192.0.2.7:6443: i/o timeout",
+            "Unable to connect to the server: dial tcp the server: i/o timeout",
+        ),
+        ('Get "https://k8s.example.com/api?timeout=32s": no such host', 'Get "the server": no such host'),
+    ],
+)
+def test_who_asked_and_where_stay_out_of_the_file(calls: list[Call], said: str, kept: str):
+    why = observed(calls[:1], Kubectl(OBJECTS, lambda n: Ran(1, b"", f"{said}\n"))).observations[0].not_sent
+    assert why.removeprefix("forbidden: ") == kept
+
+
 def test_a_cluster_without_a_context_and_a_gateway_are_not_called_from(scenario: Callable[[str], Session]):
     session = scenario("guide-gateway-api")
     calls = session.calls_in(session.situation(0.0))
@@ -196,6 +176,15 @@ def test_a_cluster_without_a_context_and_a_gateway_are_not_called_from(scenario:
     assert found[0].not_sent == "no context is given for cluster1"
     assert "has no ready pod" in found[1].not_sent or "cannot be listed" in found[1].not_sent
     assert "ingress gateway is no pod" in found[2].not_sent
+
+
+def test_a_pod_of_the_model_has_no_address_to_call(scenario: Callable[[str], Session]):
+    session = scenario("flat-pod-ip")
+    probed = session.situation(session.moments(None)[0][0])
+    calls = [call for call in session.calls_in(probed) if call.to.startswith("pod:")]
+    found = observe(calls, [], CLUSTERS, Kubectl({}), mark=lambda: "MARK").observations
+    assert found
+    assert all("names a pod of the model" in one.not_sent for one in found)
 
 
 def test_time_for_a_call_is_bounded(calls: list[Call]):
@@ -233,47 +222,24 @@ def test_a_dry_run_lists_the_calls_and_makes_none(calls: list[Call]):
     assert [words[2] if "exec" in words else words[3] for words in listed] == ["get", "get", "get", "exec", "exec"]
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Every fourth request is the canary's; a connection stays open until its client closes it."""
-
-    protocol_version = "HTTP/1.1"
-    count = 0
-
-    def do_GET(self) -> None:
-        digest = CANARY if Answers.count % 4 == 0 else STABLE
-        Answers.count += 1
-        body = f"Hello version: v1, instance: catalog-{digest}-aaaaa\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A `kubectl` on PATH that runs the real curl against a server here; the file of its calls."""
     if shutil.which("curl") is None:
         pytest.skip("there is no curl on this machine")
-    Answers.count = 0
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with answering() as port:
         program = tmp_path / "bin" / "kubectl"
         program.parent.mkdir()
         script = Path(__file__).with_name("fake_kubectl.py").read_text(encoding="utf-8")
         program.write_text(f"#!{sys.executable}\n{script}", encoding="utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         log = tmp_path / "log"
-        known = {"get": OBJECTS, "port": server.server_address[1], "log": str(log)}
-        (tmp_path / "known.json").write_text(json.dumps(known), encoding="utf-8")
+        (tmp_path / "known.json").write_text(
+            json.dumps({"get": OBJECTS, "port": port, "log": str(log)}), encoding="utf-8"
+        )
         monkeypatch.setenv("FAKE_KUBECTL", str(tmp_path / "known.json"))
         monkeypatch.setenv("PATH", f"{program.parent}:{Path(shutil.which('curl') or '').parent}")
         yield log
-        server.shutdown()
-        thread.join()
 
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "client-local-waypoint" / "scenario.yaml"
@@ -318,6 +284,16 @@ def test_nothing_answers_where_nothing_listens(fake: Path, tmp_path: Path):
 def test_contexts_must_be_of_the_scenarios_clusters(capsys: pytest.CaptureFixture[str]):
     assert main(["live", "observe", str(SCENARIO), "--context", "cluster3=x"]) == 2
     assert "no cluster 'cluster3'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in SCENARIO.parents[1].glob("*/scenario.yaml")))
+def test_every_shipped_scenario_has_calls_that_can_be_listed(
+    name: str, scenario: Callable[[str], Session], capsys: pytest.CaptureFixture[str]
+):
+    contexts = [word for cluster in scenario(name).mesh.clusters for word in ("--context", cluster)]
+    assert main(["live", "observe", str(SCENARIO.parents[1] / name), *contexts, "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("kubectl --context=cluster") for line in lines)
 
 
 def test_an_expression_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]):

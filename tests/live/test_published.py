@@ -46,6 +46,19 @@ def test_published_shares_are_exact_or_ranges():
     }
 
 
+def test_fewer_connections_than_requests_were_kept():
+    assert one(counts={"v1": 30}, connections=3).connection == "keep-alive"
+    assert one(counts={"v1": 30}, connections=30).connection == "new"
+
+
+def test_a_file_may_say_where_its_schema_is():
+    parse(file({**CALL, "counts": {"v1": 3}}, **{"$schema": "./observations.schema.json"}), "o.json")
+
+
+def test_counts_of_nothing_beside_published_shares_are_no_counts():
+    assert one(shares={"v1": "10%"}, counts={"v1": 0}).counted == {}
+
+
 def test_yaml_is_read_too():
     content = b"schema: meshsim/observation/v1\nobservations:\n- {from: a/b/c, to: 'd:80', counts: {v1: 3}}\n"
     assert parse(content, "o.yaml").observations[0].requests == 3
@@ -86,12 +99,19 @@ WRONG = [
     (file({**CALL, "counts": {"v1": "3"}}), "must be a whole number", ""),
     (file({**CALL, "counts": {"v1": -3}}), "must be at least 0", ""),
     (file({**CALL, "counts": {"v1": 30}, "requests": 20}), "sum to 30, which is more than 20 requests", ""),
+    (file({**CALL, "errors": {"503": 8}, "requests": 1}), "errors sum to 8, which is more than 1 requests", ""),
+    (file({**CALL, "errors": 8, "unattributed": 3, "requests": 10}), "sum to 11, which is more than 10", ""),
     (file({**CALL, "counts": {"v1": 0}}), "of no request", "requests: 50"),
     (file({**CALL, "counts": {"v1": 3}, "errors": {"200": 3}}), "'200' is no error", "HTTP code of 400"),
     (file({**CALL, "counts": {"503": 3}, "errors": {"503": 3}}), "counted twice", ""),
     (file({**CALL, "shares": {"v1": "60%", "v2": "60%"}}), "more than 100%", ""),
     (file({**CALL, "shares": {"v1": "about half"}}), "is no share", "50%"),
     (file({**CALL, "counts": {"v1": 3}, "connections": 5}), "3 requests cannot use 5 connections", ""),
+    (
+        file({**CALL, "counts": {"v1": 3}, "connections": 2, "connection": "new"}),
+        "are not a connection each",
+        "keep-alive",
+    ),
     (file({**CALL, "counts": {"v1": 3}, "path": "hello"}), "does not begin with /", ""),
     (file({**CALL, "counts": {"v1": 3}, "at": "noon"}), "is no moment", "step:2"),
     (file({**CALL, "counts": {"v1": 3}, "connection": "kept"}), "'kept' is not known", ""),
