@@ -14,7 +14,7 @@ from meshsim.controlplane.distribution import distribution, load_balancing
 from meshsim.controlplane.ingress_label import ingress_use_waypoint
 from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, ports_of
 from meshsim.controlplane.members import local_members, pod_member
-from meshsim.controlplane.propagation import FLAG, common, propagated
+from meshsim.controlplane.propagation import FLAG, common, propagated, settings
 from meshsim.controlplane.registry import Registry
 from meshsim.controlplane.scope import Segment, scope, segment, shared, taken_over
 from meshsim.manifests.manifest import Manifest
@@ -64,6 +64,7 @@ class Peering:
         self.registry = registry
         self._offers: dict[str, Mapping[Key, _Offer]] = {}
         self._segments: dict[str, Segment] = {}
+        self._localities: dict[tuple[str, str], tuple[str, str]] = {}
 
     def known(self, name: str) -> tuple[KnownService, ...]:
         """Every service that cluster `name` knows: its own under their local hosts, the global ones under theirs."""
@@ -100,6 +101,11 @@ class Peering:
         if cluster.name not in self._segments:
             self._segments[cluster.name] = segment(cluster, Facts())
         return self._segments[cluster.name]
+
+    def _locality(self, here: Cluster, peer: Cluster) -> tuple[str, str]:
+        if (here.name, peer.name) not in self._localities:
+            self._localities[here.name, peer.name] = _peer_locality(here, peer)
+        return self._localities[here.name, peer.name]
 
     def _offered(self, cluster: Cluster) -> Mapping[Key, _Offer]:
         if cluster.name not in self._offers:
@@ -221,7 +227,7 @@ class Peering:
             if cluster.name == here.name:
                 yield from local_members(self.registry, here, offer.service)
             elif reachable(self.registry.mesh.down, here.name, cluster.name):
-                yield from _peered(self.registry, here, cluster, offer.service)
+                yield from _peered(self.registry, here, cluster, offer.service, self._locality(here, cluster))
 
 
 def waypoint_host(here: Cluster, owner: str, namespace: str, name: str) -> str:
@@ -245,15 +251,17 @@ def _takeovers(here: Cluster, common_services: Mapping[Key, _Shared]) -> dict[Ke
     return found
 
 
-def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest) -> Iterator[Member]:
+def _peered(
+    registry: Registry, here: Cluster, peer: Cluster, service: Manifest, place: tuple[str, str]
+) -> Iterator[Member]:
     pods = registry.selected(peer.name, service)
     facts = Facts()
     facts.note(here.name, "network", here.network.value, here.network.evidence)
     facts.note(peer.name, "network", peer.network.value, peer.network.evidence)
+    values = settings(here, peer, facts)
     if here.network.value == peer.network.value:
         for pod in pods:
-            own = Facts()
-            readings = propagated(here, peer, pod, own)
+            readings = propagated(values, pod)
             yield Member(
                 uid=f"{here.name}//WorkloadEntry/istio-system/autogenflat.{peer.name}.{pod.namespace}.{pod.name}",
                 cluster=peer.name,
@@ -264,19 +272,19 @@ def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest)
                 possible=readings,
                 contested=_question(here, peer) if len(readings) > 1 else "",
                 capture=registry.captured(pod)[0],
-                facts=(*facts.read(), *own.read()),
+                facts=facts.read(),
             )
         return
     if not any(pod.ready for pod in pods):
         return
-    seen = [propagated(here, peer, pod, facts) for pod in pods]
+    seen = [propagated(values, pod) for pod in pods]
     possible = [labels for readings in seen for labels in readings]
     question = ""
     if any(len(readings) > 1 for readings in seen):
         question = _question(here, peer)
     elif any(labels != possible[0] for labels in possible):
         question = "the aggregated entry stands for pods with different labels"
-    region, zone = _peer_locality(here, peer)
+    region, zone = place
     yield Member(
         uid=f"{here.name}//WorkloadEntry/istio-system/autogen.{peer.name}.{service.namespace}.{service.name}",
         cluster=peer.name,

@@ -12,13 +12,17 @@ FLAG = "ENABLE_PEERING_LABEL_PROPAGATION"
 _SOURCE = "Solo docs, Argo Rollouts guide: a minimal label set by default"
 
 
-def propagated(watcher: Cluster, peer: Cluster, pod: Pod, facts: Facts) -> tuple[Mapping[str, str], ...]:
-    """The labels that `watcher` may see on `peer`'s pod: one reading, or two where the clusters' settings differ.
+def settings(watcher: Cluster, peer: Cluster, facts: Facts) -> tuple[str, str]:
+    """The flag's values that may decide what `watcher` sees of `peer`'s pods: its own, and the peer's.
 
     The guide says to set the flag "on istiod" and not on which side.
     """
-    there = keep(watcher.env(facts, FLAG, "", _SOURCE), pod.labels)
-    here = keep(peer.env(facts, FLAG, "", _SOURCE), pod.labels)
+    return watcher.env(facts, FLAG, "", _SOURCE), peer.env(facts, FLAG, "", _SOURCE)
+
+
+def propagated(values: tuple[str, str], pod: Pod) -> tuple[Mapping[str, str], ...]:
+    """The labels that a watcher may see on a peer's pod: one reading, or two where the `settings` lead to others."""
+    there, here = (keep(value, pod.labels) for value in values)
     return (there,) if there == here else (there, here)
 
 
