@@ -1,1 +1,1 @@
-"""TODO"""
+"""The scenario file: its schema, and loading it with the manifests that it names into a Mesh."""
