@@ -10,6 +10,7 @@ from meshsim.model.verdict import Answer, At, Explanation, Moment, Row, Verdict
 from meshsim.report.colours import COLOURS
 from meshsim.report.formats import Heading
 from meshsim.report.hops import explanation_view
+from meshsim.report.page import walked
 from meshsim.report.view import AnswerView, Cell, Table, answer_view
 from meshsim.report.words import clean, place
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 _CELL: Final = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
 _MONO: Final = "font-family:ui-monospace,monospace"
 _DIM: Final = "color:#57606a"
+_STYLE: Final = (
+    f"<style>.meshsim .mono{{{_MONO}}}.meshsim .dim{{{_DIM}}}.meshsim ul.path{{list-style:none;padding-left:16px;"
+    "border-left:2px solid #d1d9e0;margin:4px 0}.meshsim ul.path li{margin:4px 0}</style>"
+)
+"""For what the page of `-o html` and a notebook share; a notebook's page has rules of its own."""
 
 
 @final
@@ -104,7 +110,9 @@ def explanation(found: Explanation) -> str:
         *(f"<b>{escape(str(reason).strip())}</b> {escape(reason.meaning)}" for reason in view.reasons),
         *(f"<span style='{_DIM}'>{escape(said)}</span>" for said in (*view.notes, *view.assumptions)),
     ]
-    trees = found.row.readings or (found.row.trace,)
+    paths = "".join(
+        f"{_line(escape(name)) if name else ''}{walked(path)}" for name, path in view.readings or (("", view.path),)
+    )
     after = []
     if view.repair is not None:
         repair = view.repair
@@ -116,8 +124,7 @@ def explanation(found: Explanation) -> str:
         after.append(f"No single edit restores the split ({view.tried} tried).")
     for command, shows in view.proofs:
         after.append(f"{_command(command)} shows {escape(shows)}")
-    tree = "".join(map(trace, trees))
-    return f"<div>{''.join(map(_line, lines))}{tree}{''.join(map(_line, after))}</div>"
+    return f"<div class='meshsim'>{_STYLE}{''.join(map(_line, lines))}{paths}{''.join(map(_line, after))}</div>"
 
 
 def _line(html: str) -> str:
