@@ -118,6 +118,9 @@ BEHAVIOURS: Final = (
     _istio(
         "ingress.waypoint-of-shared", "", "istio before 2506de8afd1: split-horizon services lose the flag", until=28
     ),
+    _solo("serviceentry.visibility", "", "istio before release note 60870"),
+    _istio("serviceentry.visibility", "", "istio before release note 60870", until=30),
+    _istio("serviceentry.visibility", "true", "istio release note 60870: meshConfig.serviceEntryVisibility", since=31),
     _solo("waypoint.canary", "", "istio c1a23dd7555 is not in Solo builds up to 1.30"),
     _istio("waypoint.canary", "true", "istio c1a23dd7555; release note 60801", since=31),
     _istio("waypoint.canary", "", "istio before c1a23dd7555: one waypoint a service", until=30),

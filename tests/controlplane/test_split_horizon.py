@@ -111,12 +111,28 @@ serviceScopeConfigs:
   servicesSelector: {matchExpressions: [{key: share, operator: In, values: ["yes"]}]}
   scope: GLOBAL
 """)
-        there = cluster("c2", service(labels=f"share: '{label}'"), pods(1), config, namespace(f"team: {team}"))
-        assert (ORDERS in plane(cluster("c1"), there).known("c1")) is shared
+        there = cluster("c2", service(labels=f"share: '{label}'"), pods(1), namespace(f"team: {team}"))
+        assert (ORDERS in plane(cluster("c1", config), there).known("c1")) is shared
 
     def test_a_mesh_config_without_scopes_shares_nothing(self) -> None:
-        there = cluster("c2", STUB, pods(1), mesh_config("enableTracing: true"))
-        assert plane(cluster("c1"), there).known("c1") == {}
+        made = plane(cluster("c1", mesh_config("enableTracing: true")), cluster("c2", STUB, pods(1)))
+        assert made.known("c1") == {}
+
+    def test_the_watchers_configuration_decides_not_the_peers(self) -> None:
+        """services.go GlobalNestedWorkloadServicesCollection hands its own meshConfig to remote Services."""
+        made = plane(cluster("c1"), cluster("c2", STUB, pods(1), mesh_config("serviceScopeConfigs: []")))
+        assert ORDERS in made.known("c1")
+
+    def test_an_entry_for_local_scope_takes_nothing_away(self) -> None:
+        """services.go matchServiceScope returns at the first GLOBAL match and passes over all others."""
+        config = mesh_config("""
+serviceScopeConfigs:
+- servicesSelector: {matchLabels: {istio.io/global: "true"}}
+  scope: LOCAL
+- servicesSelector: {matchLabels: {istio.io/global: "true"}}
+  scope: GLOBAL
+""")
+        assert ORDERS in plane(cluster("c1", config), cluster("c2", STUB, pods(1))).known("c1")
 
     def test_a_cluster_local_host_keeps_an_envoys_endpoints_here(self) -> None:
         config = mesh_config("""
