@@ -28,8 +28,9 @@ from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
 
+from meshsim.controlplane.converted import convert_httproute
 from meshsim.controlplane.locality import priorities
-from meshsim.controlplane.plainly import bind, convert_httproute, destination_rule_for
+from meshsim.controlplane.plainly import bind, destination_rule_for
 from meshsim.dataplane import balance, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
 from meshsim.dataplane.ztunnel import NextHop, Refusal

@@ -1,44 +1,26 @@
 """The control plane's answers on plain documents, one object and a few others at a time: the seam of `meshsim.api`."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from meshsim.controlplane import binding, destinationrules, httproutes
-from meshsim.controlplane.httproutes import Attached, Row
+from meshsim.controlplane import binding, destinationrules
+from meshsim.manifests.given import GIVEN, Documents, given_manifest, given_manifests, plain_documents
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster, Setting
-from meshsim.model.errors import InputError
-from meshsim.model.evidence import Assumed
-from meshsim.model.names import fqdn
-from meshsim.model.shares import normalised
+from meshsim.model.names import absolute_host, fqdn
 from meshsim.tables.dialect import parse_dialect
-from meshsim.tables.envoy import plain
 
-_GIVEN: Final = Assumed("an argument")
 _NETWORK: Final = "network1"
-UNKNOWN_SERVICE: Final = "UnknownService"
 
 
-def manifest_of(doc: Mapping[str, Any]) -> Manifest:
-    """A document as an object. Raises InputError where it has no kind or name."""
-    metadata = doc.get("metadata") or {}
-    kind, name = doc.get("kind"), metadata.get("name")
-    if not kind or not name:
-        msg = "a document needs kind and metadata.name"
-        raise InputError(msg)
-    namespace = str(metadata.get("namespace") or "default")
-    return Manifest.made(str(doc.get("apiVersion") or "v1"), str(kind), namespace, str(name), dict(doc), _GIVEN)
-
-
-def _cluster(docs: Iterable[Mapping[str, Any]], dialect: str) -> Cluster:
-    objects = [manifest_of(doc) for doc in docs]
-    network = Setting(_NETWORK, _GIVEN)
+def _cluster(docs: Documents, dialect: str) -> Cluster:
+    objects = given_manifests(docs)
+    network = Setting(_NETWORK, GIVEN)
     return Cluster(
         name="cluster1",
         network=network,
         ztunnel_network=network,
-        root=Setting("root1", _GIVEN),
+        root=Setting("root1", GIVEN),
         dialect=parse_dialect(dialect),
         objects={m.key: m for m in objects},
     )
@@ -47,7 +29,7 @@ def _cluster(docs: Iterable[Mapping[str, Any]], dialect: str) -> Cluster:
 def bind(
     obj: Mapping[str, Any],
     namespace: str | Mapping[str, Any],
-    gateways: Sequence[Mapping[str, Any]],
+    gateways: Documents,
     kind: str = "service",
     dialect: str = "istio/1.31",
 ) -> dict[str, Any]:
@@ -60,11 +42,9 @@ def bind(
     """
     described = dict(namespace) if isinstance(namespace, Mapping) else None
     name = str((described or {}).get("metadata", {}).get("name") or "default") if described else str(namespace)
-    docs = [*gateways, *([{"apiVersion": "v1", "kind": "Namespace", **described}] if described else [])]
-    data = {**obj, "metadata": {"name": "unnamed", **(obj.get("metadata") or {}), "namespace": name}}
-    api = str(obj.get("apiVersion") or "v1")
-    default = "Pod" if kind == "workload" else "Service"
-    whole = Manifest.made(api, str(obj.get("kind") or default), name, data["metadata"]["name"], data, _GIVEN)
+    docs = [*plain_documents(gateways), *([{"kind": "Namespace", **described}] if described else [])]
+    data = {**obj, "metadata": {**(obj.get("metadata") or {}), "namespace": name}}
+    whole = given_manifest(data, kind="Pod" if kind == "workload" else "Service", name="unnamed")
     found = binding.bind(_cluster(docs, dialect), whole, name, kind)
     canary = found.canary.gateway if found.canary is not None else None
     return {
@@ -76,84 +56,32 @@ def bind(
     }
 
 
-def convert_httproute(docs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What istiod makes of HTTPRoutes (and GRPCRoutes) for the mesh: a row for each parent, namespace and port.
-
-    `docs` may also hold ServiceEntries, whose hosts a parentRef of that kind means. A row has `hosts`, `namespace`
-    (the routes'), `port` (None: all) and `routes`, most specific match first: `object`, `rule` (its name or index),
-    `match`, `destinations` (`host`, `port`, `weight` as written, `share` as a Fraction, and `status` 500 where the
-    backend is of a kind that is refused) and `status`, 500 where no backend of positive weight is left. Whether a
-    host exists is not looked up: a missing one answers its share with 500 too.
-    """
-    manifests = [manifest_of(doc) for doc in docs]
-    entries = {(m.namespace, m.name): m for m in manifests if m.kind == "ServiceEntry"}
-    attached: dict[tuple[str, tuple[str, ...], int | None], list[Attached]] = {}
-    for route in manifests:
-        if route.kind not in httproutes.KINDS:
-            continue
-        for index, parent in enumerate(route.get("spec", "parentRefs", default=[])):
-            for host in _parent_hosts(parent, route.namespace, entries):
-                port = parent.get("port")
-                key = (route.namespace, (host,), int(port) if port is not None else None)
-                attached.setdefault(key, []).append(Attached(route=route, parent=index, port=port))
-    return [
-        {
-            "hosts": list(hosts),
-            "namespace": namespace,
-            "port": port,
-            "routes": [_plain_row(row) for row in httproutes.rows(items)],
-        }
-        for (namespace, hosts, port), items in attached.items()
-    ]
-
-
-def _parent_hosts(
-    parent: Mapping[str, Any], namespace: str, entries: Mapping[tuple[str, str], Manifest]
-) -> tuple[str, ...]:
-    kind, group = parent.get("kind"), parent.get("group") or ""
-    place, name = str(parent.get("namespace") or namespace), str(parent.get("name"))
-    if kind == "Service" and group in {"", "core"}:
-        return (fqdn(name, place),)
-    if kind == "ServiceEntry" and group == "networking.istio.io" and (place, name) in entries:
-        return tuple(map(str, entries[place, name].get("spec", "hosts", default=[])))
-    return ()
-
-
-def _plain_row(row: Row) -> dict[str, Any]:
-    shares = normalised({index: d.weight for index, d in enumerate(row.destinations)})
-    return {
-        "object": f"{row.route.namespace}/{row.route.name}",
-        "rule": str(row.rule.get("name") or row.index),
-        "match": plain(row.match),
-        "destinations": [
-            {
-                "host": UNKNOWN_SERVICE if d.refused or d.port is None else d.host,
-                "port": d.port,
-                "weight": d.weight,
-                "share": shares.get(index, Fraction(0)),
-                "status": 500 if d.refused or d.port is None else None,
-            }
-            for index, d in enumerate(row.destinations)
-        ],
-        "status": row.status,
-    }
-
-
 def destination_rule_for(
-    docs: Sequence[Mapping[str, Any]],
+    docs: Documents,
     host: str,
     proxy_namespace: str,
     labels: Mapping[str, str] | None = None,
+    *,
+    service_namespace: str | None = None,
 ) -> dict[str, Any] | None:
     """The DestinationRule that counts for `host` at a proxy in `proxy_namespace`; None where none does.
 
-    A host `name.namespace.svc…` belongs to that namespace, another to the proxy's. `labels` are a sidecar's, for
-    rules with a workloadSelector. Gives `objects` (`namespace/name`, those merged), `subsets` (name to labels and
-    traffic policy) and `trafficPolicy`.
+    `docs` are documents as in YAML, or YAML texts. The host's own namespace is `service_namespace`, else that of the
+    Service or ServiceEntry among `docs` that has the host, else what a name `name.namespace.svc…` says, else the
+    proxy's; a bare name is a Service of the proxy's namespace. `labels` are a sidecar's, for rules with a
+    workloadSelector. Gives `objects` (`namespace/name`, those merged, the first of them first), `subsets` (name to
+    labels and traffic policy) and `trafficPolicy`.
+
+    >>> rule = {"kind": "DestinationRule", "metadata": {"name": "orders", "namespace": "shop"},
+    ...         "spec": {"host": "orders", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]}}
+    >>> found = destination_rule_for([rule], "orders.shop.svc.cluster.local", "client")
+    >>> found["objects"], found["subsets"]["v1"]["labels"]
+    (['shop/orders'], {'version': 'v1'})
     """
-    parts = host.split(".")
-    namespace = parts[1] if len(parts) > 2 and parts[2] == "svc" else proxy_namespace
-    rules = [m for m in map(manifest_of, docs) if m.kind == "DestinationRule"]
+    known = given_manifests(docs)
+    host = absolute_host(host, proxy_namespace)
+    namespace = service_namespace or _namespace_of(known, host, proxy_namespace)
+    rules = [m for m in known if m.kind == "DestinationRule"]
     found = destinationrules.destination_rule(rules, host, namespace, proxy_namespace, labels)
     if found is None:
         return None
@@ -165,3 +93,12 @@ def destination_rule_for(
         },
         "trafficPolicy": dict(found.traffic_policy),
     }
+
+
+def _namespace_of(known: Sequence[Manifest], host: str, proxy_namespace: str) -> str:
+    for one in known:
+        own = [fqdn(one.name, one.namespace)] if one.kind == "Service" else []
+        if host in (own or (one.get("spec", "hosts", default=[]) if one.kind == "ServiceEntry" else [])):
+            return one.namespace
+    parts = host.split(".")
+    return parts[1] if len(parts) > 2 and parts[2] == "svc" else proxy_namespace

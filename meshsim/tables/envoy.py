@@ -31,6 +31,9 @@ class StringMatch:
     ignore_case: bool = False
 
 
+_ANYWHERE = {(MatchType.PREFIX, "/"), (MatchType.PATH_PREFIX, "/"), (MatchType.REGEX, ".*")}
+
+
 @final
 @frozen
 class RouteMatch:
@@ -46,9 +49,7 @@ class RouteMatch:
     @property
     def catch_all(self) -> bool:
         """Whether no later route can be reached."""
-        anywhere = self.path is None or (
-            self.path.value == "/" and self.path.type in {MatchType.PREFIX, MatchType.PATH_PREFIX}
-        )
+        anywhere = self.path is None or (self.path.type, self.path.value) in _ANYWHERE
         conditions = (self.method, self.authority, *self.headers, *self.without_headers, *self.query)
         return anywhere and not any(conditions)
 
