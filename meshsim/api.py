@@ -7,10 +7,12 @@ Tables and ztunnel
     `ztunnel_next_hops(tables, source_uid, "ip:port")` is the decision of the client's ztunnel.
     `load_balance(tables, source_uid, service, port)` is its choice between a service's endpoints.
 istiod
-    `bind(obj, namespace, gateways, kind)`: the waypoint of an object. `convert_httproute(docs)`: HTTPRoutes as istiod
-    has them. `destination_rule_for(docs, host, proxy_namespace)`: the rule that counts for a host at a proxy.
+    `bind(obj, namespace, gateways, kind)`: the waypoint of an object. `convert_httproute(docs)`: Gateway API routes as
+    istiod has them. `destination_rule_for(docs, host, proxy_namespace)`: the rule that counts for a host at a proxy.
+    `docs` are mappings, YAML texts, `List`s, or many of these.
 Envoy
-    `priority_load([(healthy, total), …], panic=0)` and `priorities(endpoints, setting, proxy_locality)`.
+    `priority_load([(healthy, total), …], panic=0)`; `priorities(endpoints, setting, proxy_locality)` and
+    `locality_weights(…)`, what istiod tells it under failover and distribute.
 Argo Rollouts
     `meshsim.rollouts.formulas`, which says what `rollout`, `status` and `sets` may look like.
     Pods: `desired_counts(rollout, status, sets)`, `at_desired(…)`, `threshold_met`, `replicas_at_weight`,
@@ -29,7 +31,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from meshsim.controlplane.converted import convert_httproute
-from meshsim.controlplane.locality import priorities
+from meshsim.controlplane.locality import locality_weights, priorities
 from meshsim.controlplane.plainly import bind, destination_rule_for
 from meshsim.dataplane import balance, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
@@ -49,6 +51,7 @@ __all__ = [
     "convert_httproute",
     "destination_rule_for",
     "load_balance",
+    "locality_weights",
     "plain",
     "priorities",
     "priority_load",

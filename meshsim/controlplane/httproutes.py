@@ -15,6 +15,7 @@ from meshsim.tables.envoy import Route, RouteMatch, WeightedCluster
 
 KINDS: Final = ("HTTPRoute", "GRPCRoute")
 GATEWAY_API: Final = "gateway.networking.k8s.io"
+AUTHORITY: Final = frozenset({":authority", "host"})
 
 
 @final
@@ -252,6 +253,7 @@ def _route(row: Row, clusters: Clusters) -> Route:
         object=ident,
         rule=str(rule.get("name") or row.index),
         unmodelled=tuple(_unmodelled(ident, route, rule)),
+        alters=_alters(rule),
         why=facts.read(),
     )
 
@@ -280,3 +282,15 @@ def _unmodelled(ident: str, route: Manifest, rule: Mapping[str, Any]) -> Iterato
     extension = extended(route)
     if extension:
         yield f"{ident}: filter {extension}, istiod refuses the whole route for it and other products run it"
+
+
+def _alters(rule: Mapping[str, Any]) -> frozenset[str]:
+    """What of a request a rule's filters change, whichever backend is chosen."""
+    found: set[str] = set()
+    for part in (rule, *(rule.get("backendRefs") or ())):
+        for entry in part.get("filters") or ():
+            rewrite, changes = entry.get("urlRewrite") or {}, entry.get("requestHeaderModifier") or {}
+            found |= {what for what, key in (("path", "path"), ("authority", "hostname")) if rewrite.get(key)}
+            found |= {str(header.get("name")).lower() for key in ("set", "add") for header in changes.get(key) or ()}
+            found |= {str(name).lower() for name in changes.get("remove") or ()}
+    return frozenset("authority" if name in AUTHORITY else name for name in found)

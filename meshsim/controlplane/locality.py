@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from meshsim.model.errors import InputError
 from meshsim.tables.service import Scope
 from meshsim.tables.workload import Locality
 
@@ -27,45 +28,76 @@ _RANKS: Final = 5
 """A region rank is 0 to 4, so that five times a label rank keeps the labels' order (loadbalancer.go:250)."""
 
 
+Row = Mapping[str, Any] | str | Locality | None
+
+
 def priorities(
-    endpoints: Sequence[Mapping[str, Any]],
+    endpoints: Sequence[Row],
     setting: Mapping[str, Any] | None,
-    proxy_locality: str | Mapping[str, Any],
+    proxy_locality: Row,
     *,
     proxy_labels: Mapping[str, str] | None = None,
     failover: bool = True,
 ) -> list[int | None]:
     """The Envoy priority that Istio gives each endpoint; None for one that `distribute` leaves out.
 
-    An endpoint has `locality` (`region/zone/subzone` or a mapping) and optionally `labels` (without them, those that
-    follow from its locality), `network` and `cluster`, which stand for the topology labels of the same names.
-    `setting` is a localityLbSetting (None or `enabled: false`: no priorities). `proxy_locality` may be a mapping that
-    also holds the proxy's `labels`, `network` and `cluster`. `failover` says whether failover is active at all:
-    outlier detection is set, or trafficDistribution forces it.
+    An endpoint has `locality` (`region/zone/subzone` or a mapping of these), or is a locality itself, and optionally
+    `labels` (without them, those that follow from its locality), `network` and `cluster`, which stand for the topology
+    labels of the same names. `setting` is a localityLbSetting (None or `enabled: false`: no priorities).
+    `proxy_locality` may be a mapping that also holds the proxy's `labels`, `network` and `cluster`. `failover` says
+    whether failover is active at all: outlier detection is set, or trafficDistribution forces it.
 
-    >>> priorities([{"locality": "us/a"}, {"locality": "us/b"}, {"locality": "eu/c"}], {}, "us/a")
+    >>> priorities(["us/a", {"locality": "us/b"}, {"region": "eu", "zone": "c"}], {}, "us/a")
     [0, 1, 2]
     """
-    localities = [locality_of(endpoint.get("locality")) for endpoint in endpoints]
-    proxy = proxy_locality if isinstance(proxy_locality, Mapping) else {"locality": proxy_locality}
-    own = locality_of(proxy.get("locality", proxy))
+    rows, proxy = [_row(endpoint) for endpoint in endpoints], _row(proxy_locality)
+    localities = [_place(row) for row in rows]
+    own = _place(proxy)
     if setting is None or setting.get("enabled") is False:
-        return [0] * len(endpoints)
+        return [0] * len(rows)
     if setting.get("distribute"):
         weights = distribute(localities, setting, own)
         return [0 if weights is None or locality in weights else None for locality in localities]
     if not failover:
-        return [0] * len(endpoints)
-    ranks = [0] * len(endpoints)
+        return [0] * len(rows)
+    ranks = [0] * len(rows)
     names = setting.get("failoverPriority") or ()
     labels = {**_labels(proxy, own), **(proxy_labels or {})}
     if names and labels:
-        found = [label_rank(_labels(e, at), labels, names) for e, at in zip(endpoints, localities, strict=True)]
+        found = [label_rank(_labels(row, at), labels, names) for row, at in zip(rows, localities, strict=True)]
         ranks = compacted(found)
-    regions = setting.get("failover") or ()
+    regions = [region for region in setting.get("failover") or () if region]
     if not names or regions:
         ranks = [rank * _RANKS + _locality_rank(own, at, regions) for rank, at in zip(ranks, localities, strict=True)]
     return list(compacted(ranks))
+
+
+def locality_weights(
+    endpoints: Sequence[Row], setting: Mapping[str, Any] | None, proxy_locality: Row
+) -> list[int] | None:
+    """The weight that `distribute` gives each endpoint, or group of them with a `weight` of its own; 0 for one that it
+    leaves out. None where it says nothing for the proxy. Endpoints and the proxy are as in `priorities`.
+
+    >>> setting = {"distribute": [{"from": "us/*", "to": {"us/a": 80, "us/b": 20}}]}
+    >>> locality_weights(["us/a", "us/a", "us/b", "eu/c"], setting, "us/a")
+    [40, 40, 20, 0]
+    """
+    if setting is None or setting.get("enabled") is False:
+        return None
+    entry = _distribution(setting, _place(_row(proxy_locality)))
+    if entry is None:
+        return None
+    rows = [_row(endpoint) for endpoint in endpoints]
+    sizes = [1 if row.get("weight") is None else int(row["weight"]) for row in rows]
+    found = [0] * len(rows)
+    left = set(range(len(rows)))
+    for pattern, weight in (entry.get("to") or {}).items():
+        matched = [index for index in left if _matches(_place(rows[index]), str(pattern))]
+        total = sum(sizes[index] for index in matched)
+        left.difference_update(matched)
+        for index in matched:
+            found[index] = -(-sizes[index] * int(weight) // total) if total else 0
+    return found
 
 
 def label_rank(labels: Mapping[str, str], proxy: Mapping[str, str], names: Sequence[str]) -> int:
@@ -79,7 +111,7 @@ def label_rank(labels: Mapping[str, str], proxy: Mapping[str, str], names: Seque
         key, given, value = str(name).partition("=")
         if (value if given else proxy.get(key, "")) == labels.get(key, ""):
             continue
-        if index == 0 and key == NETWORK:
+        if index == 0 and str(name) == NETWORK:
             offset = len(names)
             continue
         return offset + len(names) - index
@@ -98,7 +130,7 @@ def distribute(
     divided over the localities it matches in proportion to their endpoints, rounded up, and those that nothing
     matches are left out.
     """
-    entry = next((e for e in setting.get("distribute") or () if _matches(proxy, str(e.get("from", "")))), None)
+    entry = _distribution(setting, proxy)
     if entry is None:
         return None
     counts: dict[Locality, int] = {}
@@ -112,6 +144,12 @@ def distribute(
     return {at: weight for at, weight in found.items() if weight}
 
 
+def _distribution(setting: Mapping[str, Any], proxy: Locality) -> Mapping[str, Any] | None:
+    """The first entry of `distribute` whose `from` has the proxy."""
+    entries = [entry for entry in setting.get("distribute") or () if entry]
+    return next((entry for entry in entries if _matches(proxy, str(entry.get("from", "")))), None)
+
+
 def compacted(ranks: Sequence[int]) -> list[int]:
     """Ranks as consecutive priorities from 0."""
     order = {rank: index for index, rank in enumerate(sorted(set(ranks)))}
@@ -123,8 +161,21 @@ def locality_of(value: Any) -> Locality:
     if isinstance(value, Locality):
         return value
     if isinstance(value, Mapping):
-        return Locality(*(str(value.get(part) or "") for part in ("region", "zone", "subzone")))
-    return Locality(*(*str(value or "").split("/"), "", "", "")[:3])
+        subzone = next((value[key] for key in ("subzone", "subZone", "sub_zone") if value.get(key)), "")
+        return Locality(str(value.get("region") or ""), str(value.get("zone") or ""), str(subzone))
+    if value is not None and not isinstance(value, str):
+        msg = f"a locality is region/zone/subzone or a mapping of these, and this is {value!r}"
+        raise InputError(msg)
+    return Locality(*(*(value or "").split("/"), "", "", "")[:3])
+
+
+def _row(value: Row) -> Mapping[str, Any]:
+    """An endpoint or a proxy as a mapping; a bare locality is one without anything else."""
+    return value if isinstance(value, Mapping) else {"locality": locality_of(value)}
+
+
+def _place(row: Mapping[str, Any]) -> Locality:
+    return locality_of(row["locality"] if "locality" in row else row)
 
 
 def _locality_rank(proxy: Locality, endpoint: Locality, regions: Sequence[Mapping[str, Any]]) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.delegates import MESH, HttpRoute, gateway_name, http_of
 from meshsim.controlplane.destinationrules import exported, host_matches, specificity
+from meshsim.controlplane.httproutes import AUTHORITY
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.facts import Facts
 from meshsim.model.names import absolute_host, subject
@@ -120,8 +121,21 @@ def _route(entry: Manifest, http: HttpRoute, clusters: Clusters, port: int) -> R
         object=ident,
         rule=str(spec.get("name") or http.number),
         unmodelled=tuple(f"{ident}: {why}" for why in _unmodelled(spec)),
+        alters=_alters(spec),
         why=facts.read(),
     )
+
+
+def _alters(spec: Mapping[str, Any]) -> frozenset[str]:
+    """What of a request an entry changes, whichever destination is chosen."""
+    rewrite = spec.get("rewrite") or {}
+    found = {"path"} if rewrite.get("uri") or rewrite.get("uriRegexRewrite") else set()
+    found |= {"authority"} if rewrite.get("authority") else set()
+    for part in (spec, *(spec.get("route") or ())):
+        changes = (part.get("headers") or {}).get("request") or {}
+        names = [*(changes.get("set") or ()), *(changes.get("add") or ()), *(changes.get("remove") or ())]
+        found |= {"authority" if str(name).lower() in AUTHORITY else str(name).lower() for name in names}
+    return frozenset(found)
 
 
 def _unmodelled(spec: Mapping[str, Any]) -> Iterator[str]:
