@@ -52,8 +52,8 @@ def given_manifest(doc: Mapping[str, Any], *, kind: str = "", name: str = "") ->
         data, SHAPES.get(canonical_kind(api_version, kind), {})
     )
     if wrong is not None:
-        what = f" has the value {wrong.message}, which is not text" if wrong.unquoted else f" {wrong.message}"
-        msg = f"{kind} {name}: {dotted(wrong.path)}{what}"
+        said = f"is {wrong.message}, not text" if wrong.unquoted else wrong.message
+        msg = f"{kind} {name}: {dotted(wrong.path)} {said}"
         raise InputError(msg, hint=wrong.hint)
     namespace = str(metadata.get("namespace") or DEFAULT_NAMESPACE)
     return Manifest.made(api_version, kind, namespace, name, data, GIVEN)

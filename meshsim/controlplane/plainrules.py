@@ -1,59 +1,12 @@
-"""The control plane's answers on plain documents, one object and a few others at a time: the seam of `meshsim.api`."""
+"""The DestinationRule that counts, on plain documents: the seam of `meshsim.api`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from meshsim.controlplane import binding, destinationrules
-from meshsim.manifests.given import GIVEN, Documents, given_manifest, given_manifests, plain_documents
+from meshsim.controlplane import destinationrules
+from meshsim.manifests.given import Documents, given_manifests
 from meshsim.manifests.manifest import Manifest
-from meshsim.mesh.mesh import Cluster, Setting
 from meshsim.model.names import absolute_host, fqdn
-from meshsim.tables.dialect import parse_dialect
-
-_NETWORK: Final = "network1"
-
-
-def _cluster(docs: Documents, dialect: str) -> Cluster:
-    objects = given_manifests(docs)
-    network = Setting(_NETWORK, GIVEN)
-    return Cluster(
-        name="cluster1",
-        network=network,
-        ztunnel_network=network,
-        root=Setting("root1", GIVEN),
-        dialect=parse_dialect(dialect),
-        objects={m.key: m for m in objects},
-    )
-
-
-def bind(
-    obj: Mapping[str, Any],
-    namespace: str | Mapping[str, Any],
-    gateways: Documents,
-    kind: str = "service",
-    dialect: str = "istio/1.31",
-) -> dict[str, Any]:
-    """The waypoint that an object is bound to.
-
-    `namespace` is the object's, as a name or a Namespace document; `gateways` are Gateway, GatewayClass and Namespace
-    documents; `kind` is `service` or `workload`. Gives `waypoint` (`namespace/name`, None where it is unbound),
-    `address` (what ztunnel is told), `canary` and `canary_weight` (percent), and `reason`, a reason code where the
-    object names a waypoint that it does not get.
-    """
-    described = dict(namespace) if isinstance(namespace, Mapping) else None
-    name = str((described or {}).get("metadata", {}).get("name") or "default") if described else str(namespace)
-    docs = [*plain_documents(gateways), *([{"kind": "Namespace", **described}] if described else [])]
-    data = {**obj, "metadata": {**(obj.get("metadata") or {}), "namespace": name}}
-    whole = given_manifest(data, kind="Pod" if kind == "workload" else "Service", name="unnamed")
-    found = binding.bind(_cluster(docs, dialect), whole, name, kind)
-    canary = found.canary.gateway if found.canary is not None else None
-    return {
-        "waypoint": f"{found.gateway.namespace}/{found.gateway.name}" if found.gateway is not None else None,
-        "address": str(found.address) if found.address is not None else None,
-        "canary": f"{canary.namespace}/{canary.name}" if canary is not None else None,
-        "canary_weight": found.canary_weight,
-        "reason": found.missing,
-    }
 
 
 def destination_rule_for(
