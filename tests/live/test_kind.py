@@ -167,8 +167,8 @@ def written(found: Plan, name: str) -> list[dict[str, Any]]:
             "kubectl annotate services web -n shop --overwrite a=b",
         ),
         (
-            "do: patch, object: east/HTTPRoute/shop/web, patch: {spec: {hostnames: [a.b]}}",
-            'kubectl patch httproutes.gateway.networking.k8s.io web -n shop --type=merge -p {"spec":{"hostnames":["a.b"]}}',
+            "do: patch, object: east/HTTPRoute/shop/web, patch: {spec: {a: b}}",
+            'kubectl patch httproutes.gateway.networking.k8s.io web -n shop --type=merge -p {"spec":{"a":"b"}}',
         ),
         (
             "do: delete, object: east/Gateway/shop/waypoint",
