@@ -60,17 +60,21 @@ class _GuardedParser(_Parser):
 class Located:
     """A value read from `file`, and where each part of it stands."""
 
-    __slots__ = ("_node", "file", "value")
+    __slots__ = ("_node", "_places", "file", "value")
 
     def __init__(self, value: Any, node: Node | Marks, file: str) -> None:
         self.value = value
         self._node = node
+        self._places: dict[Path, Source] = {}
         self.file = file
 
     def place(self, path: Path = ()) -> Source:
         """Where the value at `path` stands, or its nearest existing ancestor. A block stands where its key does."""
-        line, column, _ = walk(self._node, path)
-        return Source(self.file, line + 1, column + 1)
+        known = self._places.get(path)
+        if known is None:
+            line, column, _ = walk(self._node, path)
+            known = self._places[path] = Source(self.file, line + 1, column + 1)
+        return known
 
     def key_place(self, path: Path) -> Source:
         """Where the key at the end of `path` stands: the place to name when a key is wrong."""
@@ -133,11 +137,14 @@ def documents(text: bytes | str, file: str) -> list[Located]:
                 node: Any = parser.get_node()
                 found.append(Located(build(node), node, file))
         except RecursionError:
-            msg = f"is nested more than {MAX_DEPTH} levels deep"
-            raise InputError(msg, where=Source(file)) from None
+            raise _too_deep(Source(file)) from None
         except (yaml.YAMLError, UnicodeError) as error:
             raise _syntax(error, data, file) from None
     return found
+
+
+def _too_deep(where: Source) -> InputError:
+    return InputError(f"is nested more than {MAX_DEPTH} levels deep", where=where)
 
 
 def _may_be_deep(data: bytes) -> bool:
@@ -171,6 +178,8 @@ def _syntax(error: Exception, data: bytes, file: str) -> InputError:
         "expected key" in problem or "block end" in problem or "'-' indicator" in problem or "block sequence" in problem
     ):
         message, hint = "the indentation does not fit the lines above", "align it with its neighbours"
+    elif "nesting depth" in problem:  # libyaml's own limit, where it has one
+        return _too_deep(Source(file, mark.line + 1, mark.column + 1))
     elif "undefined alias" in problem:
         message, hint = "this alias has no anchor in the document", ""
     else:
