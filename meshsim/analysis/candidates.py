@@ -6,6 +6,7 @@ from typing import Final, final
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Situation
 from meshsim.controlplane.binding import is_waypoint
+from meshsim.controlplane.links import DRAINING
 from meshsim.dataplane.walk import Target
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.edits import patched, with_env, with_labels
@@ -66,6 +67,8 @@ def _all(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Can
             yield from _label(mesh, fact, key)
             if key == MODE and fact.value == "none":
                 yield from _enrolled_again(mesh, fact)
+        elif kind == "annotation" and key == DRAINING and fact.value not in {None, "0"}:
+            yield _undrained(mesh, fact)
         elif kind == "env":
             yield from _env(mesh, fact, key)
         elif fact.name.startswith("spec.ports") and fact.name.endswith((".name", ".appProtocol")):
@@ -98,6 +101,17 @@ def _scaled(mesh: Mesh, fact: Fact) -> Candidate:
         where=fact.evidence,
         command=f"kubectl --context {cluster} -n {namespace} scale {kind.lower()} {name} --replicas 1",
         mesh=patched(mesh, fact.subject, {"spec": {"replicas": 1}}, EDIT),
+    )
+
+
+def _undrained(mesh: Mesh, fact: Fact) -> Candidate:
+    """A drained cluster takes its share again."""
+    cluster, kind, namespace, name = fact.subject.split("/")
+    return Candidate(
+        sentence=f"end the drain of {cluster}: {DRAINING}=0 on {kind} {namespace}/{name}",
+        where=fact.evidence,
+        command=f"kubectl --context {cluster} -n {namespace} annotate gateway {name} {DRAINING}=0 --overwrite",
+        mesh=with_labels(mesh, fact.subject, {DRAINING: "0"}, EDIT, "annotations"),
     )
 
 

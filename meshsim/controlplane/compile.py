@@ -320,9 +320,13 @@ class ControlPlane:
             clusters.marks = frozenset({"as-client"})
             clusters.instead = lambda service, port: by_ztunnel(place, service, port, pod)
         elif kind is Ingress.AGENT:
-            refusing = refuses_remote_entries(here)
-            clusters.known = {host: without_remote(service, refusing) for host, service in clusters.known.items()}
+            facts = Facts()
+            refusing = refuses_remote_entries(here, facts)
+            clusters.known = {
+                host: without_remote(service, refusing, facts.read()) for host, service in clusters.known.items()
+            }
         elif kind is Ingress.UNKNOWN:
+            clusters.instead = lambda service, port: None
             path = ("spec", "gatewayClassName")
             stated = f"{manifest.get(*path)} ({manifest.evidence(*path)})"
             clusters.unmodelled = (f"nobody knows gateway class {stated}: add its GatewayClass if Istio runs it",)

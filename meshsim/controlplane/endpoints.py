@@ -87,7 +87,9 @@ def cluster_of(
         if rank is not None
     )
     empty = "" if endpoints else _why_empty(place.cluster.name, members, matching, labels)
-    if not endpoints and subset and not members and not local_only:
+    if not endpoints and service.global_host and service.remote_members:
+        empty = "MS307"
+    elif not endpoints and subset and not members and not local_only:
         empty, contested = _elsewhere(service, labels)
     if not reachable and matching:
         empty = "MS307"

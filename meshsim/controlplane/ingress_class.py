@@ -8,6 +8,7 @@ from typing import Final
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.facts import Facts
+from meshsim.model.names import ObjectKey
 
 
 class Ingress(StrEnum):
@@ -60,17 +61,22 @@ def ingress(cluster: Cluster, gateway: Manifest, facts: Facts) -> Ingress:
     return _CLASSES.get(name, Ingress.UNKNOWN)
 
 
-def refuses_remote_entries(cluster: Cluster) -> bool | None:
+def refuses_remote_entries(cluster: Cluster, facts: Facts) -> bool | None:
     """Whether this cluster's agentgateway rejects the entries of remote networks; None where no image says which
     version it is."""
     found = sorted(_versions(cluster))
-    return found[0] <= _LAST_REFUSING if found else None
+    if not found:
+        return None
+    version, name, index = found[0]
+    path = ("spec", "template", "spec", "containers", index, "image")
+    cluster.note(facts, cluster.objects[name], *path)
+    return version <= _LAST_REFUSING
 
 
-def _versions(cluster: Cluster) -> Iterator[tuple[int, ...]]:
+def _versions(cluster: Cluster) -> Iterator[tuple[tuple[int, ...], ObjectKey, int]]:
     for workload in cluster.of("Deployment"):
-        for container in workload.get("spec", "template", "spec", "containers", default=[]):
+        for index, container in enumerate(workload.get("spec", "template", "spec", "containers", default=[])):
             image, _, tag = str(container.get("image") or "").partition("@")[0].rpartition(":")
             match = _VERSION.match(tag)
             if "agentgateway" in image and match:
-                yield tuple(int(part) for part in match.groups())
+                yield tuple(int(part) for part in match.groups()), workload.key, index

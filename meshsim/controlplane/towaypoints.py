@@ -143,11 +143,13 @@ def by_ztunnel(place: Place, service: KnownService, port: Port, pod: Pod) -> tup
     )
 
 
-def without_remote(service: KnownService, refusing: bool | None) -> KnownService:
+def without_remote(service: KnownService, refusing: bool | None, why: tuple[Fact, ...]) -> KnownService:
     """A service as agentgateway has it: without the entries of remote networks where its version rejects them, and
     in question where nobody says which version it is."""
     if refusing is False or not any(member.gateway for member in service.l7_members):
         return service
     if refusing:
-        return replace(service, l7_members=tuple(m for m in service.l7_members if not m.gateway))
+        kept, left = (tuple(m for m in service.l7_members if m.gateway is there) for there in (False, True))
+        facts = (*why, *service.identity_facts)
+        return replace(service, l7_members=kept, remote_members=left, identity_facts=facts)
     return replace(service, unsure=OLD_AGENTGATEWAY)
