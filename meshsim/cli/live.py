@@ -9,7 +9,8 @@ one in a million, twice. With a timeline and without --at, the timeline is repla
 
 `meshsim live diff` holds dumps of live proxies against the tables that the manifests compile to; `meshsim live observe`
 makes the scenario's calls from the client pods of clusters that exist and counts who answers; `meshsim live compare`
-holds such counts, or published ones, against the model. Each has a --help of its own.
+holds such counts, or published ones, against the model; `meshsim live kind` creates kind clusters for the scenario and
+does all of that on them. Each has a --help of its own.
 
 exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input or no Envoy on this machine."""
 
@@ -25,6 +26,7 @@ PARTS: Final = {
     "diff": "meshsim.cli.livediff",
     "observe": "meshsim.cli.liveobserve",
     "compare": "meshsim.cli.livecompare",
+    "kind": "meshsim.cli.livekind",
 }
 """What has options of its own, and the module that has them."""
 EXAMPLES: Final = """\
@@ -37,6 +39,7 @@ examples:
   meshsim live validation scenarios --write docs/validation.md
   meshsim live observe scenario.yaml --context cluster1=kind-east --context cluster2=kind-west -o observations.json
   meshsim live compare observations.json scenario.yaml
+  meshsim live kind scenarios/guide-gateway-api --dry-run > kind.sh
 """
 
 

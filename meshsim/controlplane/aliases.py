@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from meshsim.controlplane.binding import selects
+from meshsim.controlplane.attachment import selects
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.facts import Facts

@@ -12,7 +12,7 @@ from meshsim.controlplane.distribution import SCOPES
 from meshsim.controlplane.hosts import Host, Place, hosts_of, proxy_labels, row_of
 from meshsim.controlplane.known import KnownService, Member, Port, target_port
 from meshsim.controlplane.locality import LABEL_OF_SCOPE, distribute, priorities
-from meshsim.controlplane.meshconfig import locality_setting
+from meshsim.controlplane.meshconfig import locality_setting, mesh_config
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import HASH_LABEL
 from meshsim.model.facts import Fact, Facts
@@ -28,6 +28,7 @@ LB: Final = {
     "RANDOM": "RANDOM",
     "ROUND_ROBIN": "ROUND_ROBIN",
 }
+ZONE_AWARE: Final = "zoneAwareLbSetting"
 SUBSET_LOST: Final = "subset-lost"
 VIA: Final = {"ambient": Via.HBONE, "sidecar": Via.MTLS}
 AUTO_UNREADY: Final = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
@@ -67,7 +68,9 @@ def cluster_of(
         )
     policy = policy_of(rule, subset, port.number)
     matching, contested = _matching(members, labels, facts)
-    reachable = [m for m in matching if place.remote or not (m.gateway or m.through)]
+    reachable = [m for m in matching if place.reach.remote or not (m.gateway or m.through)]
+    if any(m.gateway or m.through for m in matching):
+        facts.take(place.reach.why)
     unready, panic = _unready(place.cluster, policy, facts)
     served = [m for m in reachable if (unready or m.ready or _publishes_unready(service)) and m.drained < links.FIRM]
     hosts, assumed = hosts_of(place, served, assume)
@@ -77,6 +80,7 @@ def cluster_of(
         setting,
         {"locality": place.locality, "labels": proxy_labels(place)},
         failover=forced or bool(policy.get("outlierDetection")),
+        dialect=place.cluster.dialect,
     )
     facts.take(why)
     hosts, soft = _spared(hosts, ranks)
@@ -110,7 +114,7 @@ def cluster_of(
         empty_reason=empty,
         marks=frozenset({SUBSET_LOST}) if _loses_subset(members, served, labels) else frozenset(),
         why=facts.read(),
-        unmodelled=(*limits, *_node_local(service, served)),
+        unmodelled=(*limits, *_node_local(service, served), *_zone_aware(service, hosts, setting)),
         contested=(*contested, *_unsure(service, endpoints)),
     )
 
@@ -229,15 +233,29 @@ def _elsewhere(service: KnownService, labels: Mapping[str, Any]) -> tuple[str, t
 def _setting(
     place: Place, service: KnownService, policy: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, bool, tuple[Fact, ...]]:
-    """The locality setting that counts, and whether it acts without outlier detection: a DestinationRule's, else
-    the service's distribution (which does), else the mesh's (loadbalancer.go:250)."""
-    stated = (policy.get("loadBalancer") or {}).get("localityLbSetting")
+    """The setting that counts, and whether it acts without outlier detection: a DestinationRule's, else the service's
+    distribution (which does), else the mesh's. A waypoint's clusters are never zone-aware (loadbalancer.go:250)."""
+    zones = place.source != "waypoint" and bool(place.cluster.dialect.value("locality.zone-aware"))
+    balancer = policy.get("loadBalancer") or {}
+    if zones and isinstance(balancer.get(ZONE_AWARE), dict):
+        return {ZONE_AWARE: balancer[ZONE_AWARE]}, False, ()
+    stated = balancer.get("localityLbSetting")
     if isinstance(stated, dict):
         return (None if stated.get("enabled") is False else stated), False, ()
     scopes = SCOPES.get(service.distribution)
     if scopes is not None:
         return {"failoverPriority": [LABEL_OF_SCOPE[scope] for scope in scopes]}, True, service.balancing_facts
+    mesh_wide = mesh_config(place.cluster).get(ZONE_AWARE)
+    if zones and isinstance(mesh_wide, dict):
+        return {ZONE_AWARE: mesh_wide}, False, ()
     return locality_setting(place.cluster), False, ()
+
+
+def _zone_aware(service: KnownService, hosts: Sequence[Host], setting: Mapping[str, Any] | None) -> tuple[str, ...]:
+    stated = (setting or {}).get(ZONE_AWARE)
+    if stated is None or stated.get("enabled") is False or len({host.locality for host in hosts}) < 2:
+        return ()
+    return (f"{ZONE_AWARE} of {service.host}: what each zone gets depends on how many proxies the zones have",)
 
 
 def _locality_weights(

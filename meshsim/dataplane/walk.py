@@ -78,6 +78,8 @@ class Walk:
     client: "AtClient"
     choices: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
+    altered: frozenset[str] = frozenset()
+    """What of the request proxies on the way have changed: `path`, `authority`, names of headers."""
     peer: str = ""
     """Who holds the connection's client end: `trust-domain/ns/NAMESPACE/sa/ACCOUNT`, "" without an identity."""
 
