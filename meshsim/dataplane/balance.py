@@ -121,10 +121,13 @@ class Found:
     contested: tuple[NamespacedHostname, ...] = ()
 
 
-def service_by_vip(tables: ZtunnelTables, network: str, ip: str, namespace: str) -> Found | None:
-    """The service that `ip` on `network` means to a client in `namespace`."""
-    exact = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, namespace)]
+def service_by_vip(tables: ZtunnelTables, network: str, ip: str, client: Workload | None) -> Found | None:
+    """The service that `ip` on `network` means to a client, whose namespace is looked at where it counts."""
+    exact = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, client)]
+    if len(exact) == 1:
+        return Found(service=exact[0], rule=VIP_FIRST)
     if exact:
+        namespace = client.namespace if client is not None else ""
         mine = [s for s in exact if s.namespace == namespace]
         canonical = [s for s in exact if s.canonical]
         best, why = (
@@ -133,28 +136,32 @@ def service_by_vip(tables: ZtunnelTables, network: str, ip: str, namespace: str)
         # among several canonical ones the last to arrive wins the fold, else the first
         chosen = best[-1] if why is VIP_CANONICAL else best[0]
         contested = tuple(s.key for s in best) if len(best) > 1 else ()
-        return Found(service=chosen, rule=VIP_FIRST if len(exact) == 1 else why, contested=contested)
+        return Found(service=chosen, rule=why, contested=contested)
     address = ip_address(ip)
     ranges = [
-        ((service.namespace == namespace, prefix.prefixlen, service.canonical), service)
+        (prefix.prefixlen, service)
         for prefix, service in tables.vip_ranges.get(network, ())
-        if prefix.version == address.version and address in prefix and _visible(service, namespace)
+        if prefix.version == address.version and address in prefix and _visible(service, client)
     ]
     if not ranges:
         return None
-    top = max(key for key, _ in ranges)
-    found = tuple(dict.fromkeys(service.key for key, service in ranges if key == top))
+    namespace = client.namespace if client is not None else ""
+    keyed = [((service.namespace == namespace, length, service.canonical), service) for length, service in ranges]
+    top = max(key for key, _ in keyed)
+    found = tuple(dict.fromkeys(service.key for key, service in keyed if key == top))
     chosen = tables.services[found[0]]
     return Found(service=chosen, rule=VIP_RANGE, contested=found if len(found) > 1 else ())
 
 
-def _visible(service: Service, namespace: str) -> bool:
-    return service.visibility is Visibility.PUBLIC or not namespace or service.namespace == namespace
+def _visible(service: Service, client: Workload | None) -> bool:
+    if service.visibility is Visibility.PUBLIC or client is None:
+        return True
+    return not client.namespace or service.namespace == client.namespace
 
 
-def by_address(tables: ZtunnelTables, network: str, ip: str, namespace: str) -> Workload | Found | None:
+def by_address(tables: ZtunnelTables, network: str, ip: str, client: Workload | None) -> Workload | Found | None:
     """What an address names: a workload's own IP first, a service's VIP second (ztunnel src/state.rs:254)."""
-    return tables.by_address.get(NetworkAddress(network, ip)) or service_by_vip(tables, network, ip, namespace)
+    return tables.by_address.get(NetworkAddress(network, ip)) or service_by_vip(tables, network, ip, client)
 
 
 def by_hostname(tables: ZtunnelTables, name: NamespacedHostname) -> Service | Workload | None:
@@ -305,7 +312,7 @@ def find_upstream(
 
     The opposite order of `by_address` (ztunnel src/state.rs:302).
     """
-    found = service_by_vip(tables, network, ip, source.namespace)
+    found = service_by_vip(tables, network, ip, source)
     if found is not None:
         balancing = found.service.load_balancing
         if balancing is not None and balancing.mode is Mode.PASSTHROUGH:

@@ -207,7 +207,7 @@ class _Call:
         return join(self.ip, self.port)
 
     def outcomes(self) -> Shared:
-        named = by_address(self.tables, self.tables.network, self.ip, self.source.namespace)
+        named = by_address(self.tables, self.tables.network, self.ip, self.source)
         if not isinstance(named, Found):
             return _spread(self.upstream(), self.reach_address)
         service = named.service
@@ -358,7 +358,7 @@ def from_waypoint(tables: ZtunnelTables, source: Workload, target: Workload) -> 
 def _serves(tables: ZtunnelTables, gateway: GatewayAddress, pod: Workload) -> bool:
     named: Found | Service | Workload | None
     if isinstance(gateway.destination, NetworkAddress):
-        named = by_address(tables, gateway.destination.network, gateway.destination.ip, "")
+        named = by_address(tables, gateway.destination.network, gateway.destination.ip, None)
     else:
         named = by_hostname(tables, gateway.destination)
     service = named.service if isinstance(named, Found) else named
@@ -387,7 +387,7 @@ def inbound(tables: ZtunnelTables, local: Workload, authority: str) -> int | Ref
         return mapped
     if ip in local.ips:
         return port if tunnel is None or tunnel.port is None else tunnel.port
-    found = by_address(tables, local.network, ip, local.namespace)
+    found = by_address(tables, local.network, ip, local)
     addressed = found.service if isinstance(found, Found) else found
     if addressed is not None and addressed.waypoint is not None and _serves(tables, addressed.waypoint, local):
         return port if tunnel is None or tunnel.port is None else tunnel.port
