@@ -26,7 +26,7 @@ def test_default_calls_grow_with_the_clients(benchmark: Any, tmp_path: Path) -> 
     sessions = [meshsim.load(paths, dialect="solo/1.30") for paths in (few, many)]
     rows = [session.answer().moments[0].rows for session in sessions]
     assert len(rows[0]) == len(rows[1])
-    assert len(rows[1][0].members) > len(rows[0][0].members)
+    assert rows[1][0].members > rows[0][0].members
 
     def answered(session: Any) -> object:
         return session.forked(session.mesh).answer()

@@ -268,6 +268,7 @@ class Session:
     ) -> tuple[Explanation, ...]:
         """One call explained at each moment asked for, with a verified repair where the split is missed."""
         from meshsim.analysis.repair import explain
+        from meshsim.report.jupyter import Explanations
 
         spec = CallSpec(frm=frm, to=to, path=self._path(frm, to, path), source=Source("command line"))
         found: list[Explanation] = []
@@ -276,7 +277,7 @@ class Session:
             for call in expand(situation, spec):
                 stated = self.stated(moment, mode)
                 found.extend(explain(self, moment, mode, stated, weight, call))
-        return tuple(found)
+        return Explanations(found)
 
     def _path(self, frm: str, to: str, path: str | None) -> str:
         if path is not None:

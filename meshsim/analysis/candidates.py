@@ -1,51 +1,32 @@
 """Single edits worth trying for a call, from the facts that its trace read: what could have been otherwise there."""
 
 from collections.abc import Iterator
-from typing import Final, final
+from typing import Final
 
 from meshsim.analysis.calls import Call
+from meshsim.analysis.candidate import EDIT, Candidate, json_patch, kubectl, meant, with_manifests
+from meshsim.analysis.candidate_names import another_name, published
+from meshsim.analysis.candidate_routes import rerouted
 from meshsim.analysis.situation import Situation
 from meshsim.controlplane.binding import is_waypoint
-from meshsim.dataplane.walk import Target
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.edits import patched, with_env, with_labels
 from meshsim.mesh.mesh import Mesh
-from meshsim.model.evidence import Assumed, Evidence
+from meshsim.model.evidence import Evidence
 from meshsim.model.facts import Fact
-from meshsim.model.frozen import frozen
-from meshsim.model.names import ObjectKey, fqdn
+from meshsim.model.names import ObjectKey
 from meshsim.model.verdict import Row
 
 USE: Final = "istio.io/use-waypoint"
 FOR: Final = "istio.io/waypoint-for"
 INGRESS: Final = "istio.io/ingress-use-waypoint"
 SCOPE: Final = "solo.io/service-scope"
+GLOBAL: Final = "istio.io/global"
 MODE: Final = "istio.io/dataplane-mode"
+DRAINING: Final = "solo.io/draining-weight"
+INJECTION: Final = ("istio-injection", "istio.io/rev")
 PROPAGATED: Final = "app,rollouts-pod-template-hash"
-EDIT: Final = Assumed("the edit under test")
 _CLUSTER_SCOPED: Final = frozenset({"Namespace"})
-
-
-@final
-@frozen
-class Callee:
-    """Another address for the same call."""
-
-    to: str
-    target: Target
-
-
-@final
-@frozen
-class Candidate:
-    """One edit: what it says, where, how to do it, and the Mesh (or the callee) with it. `size` orders candidates."""
-
-    sentence: str
-    where: Evidence | None
-    command: str
-    mesh: Mesh | None = None
-    to: Callee | None = None
-    size: int = 1
 
 
 def candidates(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
@@ -59,7 +40,7 @@ def candidates(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterat
 
 def _all(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
     facts = _facts(row)
-    yield from _other_address(situation, call, row)
+    yield from another_name(situation, call, row)
     for fact in facts:
         kind, _, key = fact.name.partition(":")
         if kind == "label":
@@ -72,8 +53,16 @@ def _all(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Can
             yield from _protocol(mesh, fact)
         elif fact.name == "spec.replicas" and fact.value == 0:
             yield _scaled(mesh, fact)
-    yield from _hosts(situation, mesh, call, row)
-    yield from _deploy_waypoint(situation, mesh, row)
+        elif fact.name.startswith("status.") and fact.subject.split("/")[1] == "Gateway":
+            yield from _programmed(mesh, fact)
+        elif kind == "annotation" and key == DRAINING and fact.value is not None:
+            yield _undrained(mesh, fact)
+    yield from rerouted(situation, mesh, call, row)
+    yield from published(situation, mesh, call, row)
+    yield from _bound(situation, mesh, call, row)
+    yield from _deploy_waypoint(situation, mesh, call, row)
+    yield from _into_ambient(mesh, call)
+    yield from _networks_agree(mesh, call, row)
 
 
 def _facts(row: Row) -> tuple[Fact, ...]:
@@ -96,7 +85,7 @@ def _scaled(mesh: Mesh, fact: Fact) -> Candidate:
     return Candidate(
         sentence=f"scale {kind} {namespace}/{name} in {cluster} to 1",
         where=fact.evidence,
-        command=f"kubectl --context {cluster} -n {namespace} scale {kind.lower()} {name} --replicas 1",
+        command=kubectl(cluster, namespace, f"scale {kind.lower()} {name} --replicas 1"),
         mesh=patched(mesh, fact.subject, {"spec": {"replicas": 1}}, EDIT),
     )
 
@@ -116,6 +105,8 @@ def _values(mesh: Mesh, fact: Fact, key: str) -> list[str | None]:
         return ["true"]
     if key == SCOPE and kind == "Service":
         return [None] if fact.value is not None else ["global"]
+    if key == GLOBAL and kind == "Service":
+        return [None] if fact.value is not None else ["true"]
     if key == MODE and fact.value != "ambient" and kind == "Namespace":
         return ["ambient"]
     return []
@@ -136,11 +127,11 @@ def _labelled(mesh: Mesh, name: str, key: str, value: str | None, where: Evidenc
     else:
         sentence, size = f"label {kind} {'/'.join(rest)} in {cluster} with {key}={value}", 1
         setting = f"{key}={value} --overwrite"
-    scope = "" if kind in _CLUSTER_SCOPED or len(rest) == 1 else f" -n {rest[0]}"
+    scope = "" if kind in _CLUSTER_SCOPED or len(rest) == 1 else rest[0]
     yield Candidate(
         sentence=sentence,
         where=where,
-        command=f"kubectl --context {cluster}{scope} label {kind.lower()} {rest[-1]} {setting}",
+        command=kubectl(cluster, scope, f"label {kind.lower()} {rest[-1]} {setting}"),
         mesh=with_labels(base, name, {key: value}, EDIT),
         size=size,
     )
@@ -163,6 +154,9 @@ def _env(mesh: Mesh, fact: Fact, key: str) -> Iterator[Candidate]:
         "ENABLE_WAYPOINT_INTEROP": "true",
         "ENABLE_PEERING_LABEL_PROPAGATION": PROPAGATED,
         "ENABLE_INGRESS_WAYPOINT_ROUTING": "true",
+        "AMBIENT_ENABLE_MULTI_NETWORK": "true",
+        "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT": "true",
+        "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS": "true",
     }
     value = values.get(key)
     cluster = fact.subject.split("/")[0]
@@ -171,7 +165,7 @@ def _env(mesh: Mesh, fact: Fact, key: str) -> Iterator[Candidate]:
     yield Candidate(
         sentence=f"set {key}={value} on istiod in {cluster}",
         where=fact.evidence,
-        command=f"kubectl --context {cluster} -n istio-system set env deployment/istiod {key}={value}",
+        command=kubectl(cluster, "istio-system", f"set env deployment/istiod {key}={value}"),
         mesh=with_env(mesh, cluster, "istiod", {key: value}, EDIT),
         size=2,
     )
@@ -184,15 +178,16 @@ def _protocol(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
     if manifest is None:
         return
     edited = manifest.edited({("spec", "ports", index, "appProtocol"): "http"}, EDIT)
-    patch = f'[{{"op": "add", "path": "/spec/ports/{index}/appProtocol", "value": "http"}}]'
     yield Candidate(
         sentence=(
             f"declare port {manifest.get('spec', 'ports', index, 'port')} of Service {namespace}/{name} in {cluster} "
             "as HTTP (appProtocol: http)"
         ),
         where=fact.evidence,
-        command=f"kubectl --context {cluster} -n {namespace} patch service {name} --type json -p '{patch}'",
-        mesh=mesh.fork(mesh.clusters[cluster].with_objects([edited])),
+        command=json_patch(
+            cluster, manifest, {"op": "add", "path": f"/spec/ports/{index}/appProtocol", "value": "http"}
+        ),
+        mesh=with_manifests(mesh, cluster, [edited]),
         size=2,
     )
 
@@ -204,64 +199,100 @@ def _enrolled_again(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
     path = ("spec", "template", "metadata", "labels", MODE)
     if manifest is None or manifest.get(*path) is None:
         return
-    patch = f'[{{"op": "remove", "path": "/spec/template/metadata/labels/{MODE.replace("/", "~1")}"}}]'
     yield Candidate(
         sentence=f"remove label {MODE} from the pods of {kind} {namespace}/{name} in {cluster}",
         where=manifest.evidence(*path),
-        command=f"kubectl --context {cluster} -n {namespace} patch {kind.lower()} {name} --type json -p '{patch}'",
-        mesh=mesh.fork(mesh.clusters[cluster].with_objects([manifest.edited({path: None}, EDIT)])),
+        command=json_patch(
+            cluster, manifest, {"op": "remove", "path": f"/spec/template/metadata/labels/{MODE.replace('/', '~1')}"}
+        ),
+        mesh=with_manifests(mesh, cluster, [manifest.edited({path: None}, EDIT)]),
     )
 
 
-def _hosts(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
-    """The called host added to a managed VirtualService."""
-    rollout = next((r for r in situation.rollouts.values() if r.name == row.rollout), None)
-    if rollout is None or not call.target.host:
+def _programmed(mesh: Mesh, fact: Fact) -> Iterator[Candidate]:
+    """A Gateway without an address gets one: no edit of ours, yet what has to come about."""
+    cluster, _, namespace, name = fact.subject.split("/")
+    manifest = mesh.clusters[cluster].get("Gateway", namespace, name)
+    if manifest is None or manifest.get("status", "addresses"):
         return
-    for route in rollout.routes:
-        cluster, kind, namespace, name = route.split("/")
-        manifest = mesh.clusters[cluster].get(kind, namespace, name)
-        hosts = manifest.get("spec", "hosts", default=[]) if manifest is not None else []
-        if kind != "VirtualService" or manifest is None or call.target.host in hosts:
+    status = {"addresses": [{"type": "IPAddress", "value": "192.0.2.1"}]}
+    edited = manifest.edited({("status",): status}, EDIT)
+    yield Candidate(
+        sentence=f"get Gateway {namespace}/{name} in {cluster} programmed: it has no address",
+        where=fact.evidence,
+        command=kubectl(cluster, namespace, f"wait gateway {name} --for=condition=Programmed"),
+        mesh=with_manifests(mesh, cluster, [edited]),
+        size=3,
+    )
+
+
+def _undrained(mesh: Mesh, fact: Fact) -> Candidate:
+    cluster, kind, namespace, name = fact.subject.split("/")
+    return Candidate(
+        sentence=f"remove annotation {DRAINING} from {kind} {namespace}/{name} in {cluster}",
+        where=fact.evidence,
+        command=kubectl(cluster, namespace, f"annotate {kind.lower()} {name} {DRAINING}-"),
+        mesh=with_labels(mesh, fact.subject, {DRAINING: None}, EDIT, "annotations"),
+    )
+
+
+def _bound(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
+    """The Rollout's Service, or its namespace, bound to a waypoint that is there."""
+    rollout = meant(situation, call, row)
+    if rollout is None:
+        return
+    cluster, namespace, _ = rollout.id
+    here = mesh.clusters[cluster]
+    for gateway in here.of("Gateway"):
+        if not is_waypoint(gateway) or gateway.namespace != namespace:
             continue
-        edited = manifest.edited({("spec", "hosts"): [*hosts, call.target.host]}, EDIT)
-        patch = f'[{{"op": "add", "path": "/spec/hosts/-", "value": "{call.target.host}"}}]'
-        yield Candidate(
-            sentence=f"add {call.target.host} to the hosts of VirtualService {namespace}/{name} in {cluster}",
-            where=manifest.evidence("spec", "hosts"),
-            command=f"kubectl --context {cluster} -n {namespace} patch virtualservice {name} --type json -p '{patch}'",
-            mesh=mesh.fork(mesh.clusters[cluster].with_objects([edited])),
-            size=2,
-        )
+        for _, name in sorted(situation.governed[cluster]):
+            service = here.get("Service", namespace, name)
+            if service is not None:
+                subject = f"{cluster}/Service/{namespace}/{name}"
+                yield from _labelled(mesh, subject, USE, gateway.name, service.evidence("metadata", "labels"))
 
 
-def _other_address(situation: Situation, call: Call, row: Row) -> Iterator[Candidate]:
-    """Calling the Service by name, where a pod's IP (or a name that does not lead to the split) was called."""
-    rollout = next((r for r in situation.rollouts.values() if r.name == row.rollout), None)
-    if rollout is None or not call.caller.clients or call.caller.clients[0][1].kind == "gateway":
+def _into_ambient(mesh: Mesh, call: Call) -> Iterator[Candidate]:
+    """A client's namespace out of injection and into ambient: an upstream sidecar never meets a waypoint."""
+    if not call.caller.clients or call.caller.clients[0][1].kind == "gateway":
         return
-    known = situation.plane.known(call.caller.clients[0][1].cluster)
-    for namespace, name in sorted(situation.governed[rollout.cluster]):
-        there = situation.plane.known(rollout.cluster).get(fqdn(name, namespace))
-        names = [there.alias, there.host] if there is not None else []
-        for host in names:
-            service = known.get(host)
-            if service is None or host == call.target.host or not service.ports:
-                continue
-            port = service.port(call.target.port) or service.ports[0]
-            address = f"{host}:{port.number}"
-            yield Candidate(
-                sentence=f"call {address} instead of {call.to}",
-                where=None,
-                command=f"curl http://{address}{call.path}",
-                to=Callee(to=address, target=Target(host=host, port=port.number)),
-                size=1 if call.target.ip else 3,
-            )
+    client = call.caller.clients[0][1]
+    name = f"{client.cluster}/Namespace/{client.namespace}"
+    manifest = mesh.clusters[client.cluster].namespace(client.namespace)
+    injected = [key for key in INJECTION if manifest is not None and key in manifest.labels]
+    if manifest is None or not injected:
+        return
+    gone = " ".join(f"{key}-" for key in injected)
+    yield Candidate(
+        sentence=f"label Namespace {client.namespace} in {client.cluster} with {MODE}=ambient and without injection",
+        where=manifest.evidence("metadata", "labels", injected[0]),
+        command=kubectl(client.cluster, "", f"label namespace {client.namespace} {MODE}=ambient {gone} --overwrite"),
+        mesh=with_labels(mesh, name, {MODE: "ambient", **dict.fromkeys(injected)}, EDIT),
+        size=3,
+    )
 
 
-def _deploy_waypoint(situation: Situation, mesh: Mesh, row: Row) -> Iterator[Candidate]:
+def _networks_agree(mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
+    """Ztunnel's NETWORK as istio-system has it, where the two differ (MS105)."""
+    if "MS105" not in row.reasons or not call.caller.clients:
+        return
+    here = mesh.clusters[call.caller.clients[0][1].cluster]
+    if here.network.value == here.ztunnel_network.value:
+        return
+    setting = f"NETWORK={here.network.value}"
+    yield Candidate(
+        sentence=f"set {setting} on ztunnel in {here.name}",
+        where=here.ztunnel_network.evidence,
+        command=kubectl(here.name, "istio-system", f"set env daemonset/ztunnel {setting}"),
+        mesh=with_env(mesh, here.name, "ztunnel", {"NETWORK": here.network.value}, EDIT),
+        size=2,
+    )
+
+
+def _deploy_waypoint(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
     """A waypoint for the Rollout's namespace where it has none: `istioctl waypoint apply --enroll-namespace`."""
-    rollout = next((r for r in situation.rollouts.values() if r.name == row.rollout), None)
+    rollout = meant(situation, call, row)
     if rollout is None:
         return
     cluster, namespace, _ = rollout.id

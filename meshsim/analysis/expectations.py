@@ -25,10 +25,10 @@ def selects(expectation: Expectation, row: Row, addresses: Mapping[int, str], si
 
 
 def _matches(name: str, row: Row) -> bool:
-    if name == row.frm or name in row.members:
+    if name == row.frm or name in row.member_names:
         return True
     wanted = name.split("/")
-    for known in (row.frm, *row.members):
+    for known in (row.frm, *row.member_names):
         parts = known.split("/")
         if len(wanted) == len(parts) == 3 and all(w in {p, "*"} for w, p in zip(wanted, parts, strict=True)):
             return True

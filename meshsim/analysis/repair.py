@@ -6,13 +6,17 @@ from typing import Final
 
 from meshsim.analysis.asked import Asked
 from meshsim.analysis.calls import Call
-from meshsim.analysis.candidates import Candidate, candidates
+from meshsim.analysis.candidate import Candidate
+from meshsim.analysis.candidates import candidates
 from meshsim.analysis.judge import judge
 from meshsim.analysis.proof import proofs
 from meshsim.model.errors import MeshsimError
 from meshsim.model.verdict import SEVERITY, At, Explanation, Repair, Row, Verdict
 
 GOOD: Final = frozenset({Verdict.APPLIED, Verdict.ELSEWHERE, Verdict.UNGOVERNED})
+
+
+_CANNOT_EXECUTE: Final = "MS404"
 
 
 def explain(
@@ -59,8 +63,12 @@ def _verified(
         rows = judge(other.situation(moment, mode), changed)
     except MeshsimError:
         return None
-    after = next((r for r in rows if r.rollout == row.rollout), None)
-    return (other, after) if after is not None and after.verdict is Verdict.APPLIED else None
+    after = next((r for r in rows if r.rollout == row.rollout or row.rollout is None), None)
+    if after is None or after.verdict is not Verdict.APPLIED:
+        return None
+    if row.desired is not None and after.desired != row.desired and _CANNOT_EXECUTE not in row.reasons:
+        return None  # an edit that changes what the Rollout wants restores nothing
+    return other, after
 
 
 def _rows(session: Asked, moment: At | None, mode: str, call: Call) -> dict[tuple[str, str, str, str | None], Row]:

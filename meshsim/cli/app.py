@@ -5,16 +5,18 @@
 """
 
 import gc
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Final
 
 from meshsim import __version__
 from meshsim.cli.parsing import Parser
-from meshsim.model.errors import InputErrors, MeshsimError, UsageError
+from meshsim.model.errors import InputError, InputErrors, MeshsimError, UsageError
 
 VERBS: Final[dict[str, str]] = {
     "run": "the verdict of every call: is the split applied for this client?",
@@ -83,6 +85,46 @@ def emit(text: str) -> None:
         _closed()
 
 
+def emit_bytes(content: bytes) -> None:
+    """Write a picture or an array to standard output, which must be no terminal."""
+    no_terminal()
+    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _closed()
+
+
+def no_terminal() -> None:
+    """Refuse to send bytes to a terminal, before any work is done for them."""
+    if sys.stdout.isatty():
+        msg = "this output is no text for a terminal"
+        raise UsageError(msg, hint="add --file FILE, or redirect standard output")
+
+
+@contextmanager
+def _into(file: str | None) -> Iterator[None]:
+    """Standard output is `file`, which is written in one go where the verb has come to its end."""
+    if file is None:
+        yield
+        return
+    content = io.BytesIO()
+    text = io.TextIOWrapper(content, encoding="utf-8", errors="backslashreplace", newline="")
+    before, sys.stdout = sys.stdout, text
+    try:
+        yield
+        text.flush()
+    finally:
+        sys.stdout = before
+    try:
+        with open(file, "wb") as written:
+            written.write(content.getvalue())
+    except OSError as error:
+        msg = f"cannot write {file}: {error.strerror}"
+        raise InputError(msg) from error
+
+
 def help_text() -> str:
     """What `meshsim` alone prints."""
     width = max(map(len, VERBS))
@@ -115,7 +157,9 @@ def _dispatch(words: Sequence[str]) -> int:
         module, verb, rest = import_module(module.PARTS[rest[0]]), f"{verb} {rest[0]}", rest[1:]
     parser = _parser(verb, module)
     try:
-        code: int = module.run(parser.parse_intermixed_args(rest))
+        options = parser.parse_intermixed_args(rest)
+        with _into(getattr(options, "into", None)):
+            code: int = module.run(options)
     except SystemExit as leave:  # argparse's --help
         return int(leave.code or 0)
     return code

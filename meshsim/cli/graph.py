@@ -1,14 +1,10 @@
-"""The topology and the paths that the calls take at one moment: what decides, and which way bypasses the split.
-
-svg, png and html go to standard output, or to the file that --file names."""
+"""The topology and the paths that the calls take at one moment: what decides, and which way bypasses the split."""
 
 import argparse
-import sys
 from typing import Final
 
-from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
-from meshsim.model.errors import InputError, UsageError
+from meshsim.cli.app import emit, emit_bytes, no_terminal
+from meshsim.cli.options import add_clusters, add_file, add_moment, at_of, load, mode_of
 
 EXAMPLES: Final = """\
 examples:
@@ -28,26 +24,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_moment(parser)
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", choices=FORMS, default="mermaid", help="default: mermaid")
-    group.add_argument("--file", metavar="FILE", help="write there instead of to standard output")
+    add_file(group)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print or write the graph of the moment asked for; without one, of the first that `run` shows."""
-    if options.output == "png" and options.file is None and sys.stdout.isatty():
-        msg = "a PNG is nothing for a terminal"
-        raise UsageError(msg, hint="add --file paths.png, or redirect standard output")
+    if options.output == "png":
+        no_terminal()
     session, heading = load(options, options.scenario)
     graph = session.graph(at=at_of(options), mode=mode_of(options), frm=options.frm)
     written = _written(graph, options.output, f"meshsim: {heading.scenario}")
-    if options.file is not None:
-        try:
-            with open(options.file, "wb") as file:
-                file.write(written)
-        except OSError as error:
-            msg = f"cannot write {options.file}: {error.strerror}"
-            raise InputError(msg) from error
-    elif options.output == "png":
-        sys.stdout.buffer.write(written)
+    if options.output == "png":
+        emit_bytes(written)
     else:
         emit(written.decode())
     return 0

@@ -55,12 +55,18 @@ def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = tuple(F
     """How to print."""
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", choices=tuple(formats), default="table", help="default: table")
+    add_file(group)
     group.add_argument(
         "--no-color", action="store_true", help="no colours (as NO_COLOR=1; FORCE_COLOR=1 for colours in a pipe)"
     )
     group.add_argument(
         "--width", type=_width, metavar="N", help="columns (default: the terminal's; unlimited in a pipe)"
     )
+
+
+def add_file(group: "argparse._ArgumentGroup") -> None:
+    """Where the result goes: `main` sends standard output there."""
+    group.add_argument("--file", dest="into", metavar="FILE", help="write there instead of to standard output")
 
 
 def load(options: argparse.Namespace, scenario: str | None) -> "tuple[Session, Heading]":

@@ -4,12 +4,11 @@ the law behind them, and how many requests a real check would need.
 The same seed gives the same requests on every machine, and the first 50 of a million are the run of 50."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
+from meshsim.cli.app import emit, emit_bytes
+from meshsim.cli.options import add_clusters, add_file, add_moment, at_of, load, mode_of
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ examples:
   meshsim sample --at weight:25 --connection keep-alive --concurrency 10
   meshsim sample -n 1000000 -o json | jq '.moments[0].samples[].versions'
   meshsim sample -n 10000 --figure shares.svg
-  meshsim sample --from cluster2/default/curl -o svg > shares.svg
+  meshsim sample --from cluster2/default/curl -o svg --file shares.svg
   meshsim sample --over-time --figure rollout.svg      a loop that runs through the timeline
   meshsim sample --power 5%:0 50%:40%                  requests that tell 5% from 0, and 50% from 40% (no scenario)
 """
@@ -82,6 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="npy: the leaf of each request; svg and png: the figure",
     )
+    add_file(group)
     group.add_argument("--figure", metavar="FILE", help="also a histogram and the share over time: .svg, .png or .pdf")
     group.add_argument(
         "--power",
@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
         case "csv":
             emit(printed.as_csv(found))
         case "npy":
-            _binary(printed.as_npy(_only(found)))
+            emit_bytes(printed.as_npy(_only(found)))
         case "svg" | "png":
             _figure(_drawn(found), None, options.output, session.scenario.traffic.rate)
         case _:
@@ -216,14 +216,6 @@ def _only(found: "Moments") -> "Sample":
     return drawn[0]
 
 
-def _binary(content: bytes) -> None:
-    if sys.stdout.isatty():
-        msg = "this output is no text for a terminal"
-        raise UsageError(msg, hint="redirect it: meshsim sample -o npy > labels.npy, -o png > shares.png")
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
-
-
 def _check_figure(path: str | None) -> None:
     from meshsim.report.sample_figure import SUFFIXES
 
@@ -253,7 +245,7 @@ def _picture(draw: "Callable[[File], None]", path: str | None) -> None:
 
         content = BytesIO()
         draw(content)
-        _binary(content.getvalue())
+        emit_bytes(content.getvalue())
         return
     try:
         draw(path)

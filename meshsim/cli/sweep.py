@@ -17,8 +17,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from meshsim.cli.app import INTERRUPTED, emit
-from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
+from meshsim.cli.app import INTERRUPTED, emit, emit_bytes, no_terminal
+from meshsim.cli.options import add_clusters, add_file, add_moment, at_of, load, mode_of
 from meshsim.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = """\
 examples:
   meshsim sweep --vary label:cluster2/Namespace/shop:istio.io/use-waypoint=waypoint,-
-  meshsim sweep --vary replicas:cluster1/Rollout/shop/catalog=1..4 --vary at=step:1,step:3 -o png > replicas.png
+  meshsim sweep --vary replicas:cluster1/Rollout/shop/catalog=1..4 --vary at=step:1,step:3 -o png --file replicas.png
   meshsim sweep --vary dialect=solo/1.27,solo/1.30 --vary fail:eastwest:cluster1=no,yes -o csv
   meshsim sweep --vary 'field:cluster1/Rollout/shop/catalog:spec.strategy.canary.steps=[[{"setWeight":5},{"pause":{}}]]'
   meshsim sweep --vary … --workers 8 --journal sweep.jsonl      Ctrl-C, and the same command goes on
@@ -66,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="png and svg: a heatmap of two settings, a panel a call",
     )
+    add_file(group)
     group.add_argument(
         "--by", metavar="SETTING", action="append", default=[], help="the heatmap's rows, then its columns"
     )
@@ -93,9 +94,8 @@ def run(options: argparse.Namespace) -> int:
     if len(options.by) > 2 or (options.by and options.output not in PICTURES):
         msg = "--by names one or two settings of a heatmap"
         raise UsageError(msg, hint="add -o png or -o svg")
-    if options.output in PICTURES and sys.stdout.isatty():
-        msg = "this output is no text for a terminal"
-        raise UsageError(msg, hint=f"redirect it: meshsim sweep -o {options.output} > sweep.{options.output}")
+    if options.output in PICTURES:
+        no_terminal()
     at = at_of(options)
     session, _ = load(options, options.scenario)
     try:
@@ -129,8 +129,7 @@ def _print(found: "Sweep", options: argparse.Namespace) -> None:
 
         content = BytesIO()
         draw(found, content, options.output, options.by)
-        sys.stdout.buffer.write(content.getvalue())
-        sys.stdout.buffer.flush()
+        emit_bytes(content.getvalue())
     elif options.output == "table":
         emit(printed.table(found))
     else:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of, paper
+from meshsim.cli.app import emit, emit_bytes, no_terminal
+from meshsim.cli.options import add_clusters, add_file, add_moment, at_of, load, mode_of, paper
 from meshsim.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ examples:
   meshsim timeline scenarios/guide-gateway-api
   meshsim timeline --from cluster2 -o json | jq '.lanes[].intervals[] | select(.errors != [])'
   meshsim timeline scenarios/guide-gateway-api --at 130s#1
-  meshsim timeline scenarios/time-failover -o png > timeline.png
+  meshsim timeline scenarios/time-failover -o png --file timeline.png
 """
 FIGURES: Final = ("png", "svg")
 PATIENCE: Final = 0.5
@@ -50,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     formats = ("table", "json", "yaml", "markdown", *FIGURES)
     group.add_argument("-o", "--output", choices=formats, default="table", help="default: table")
+    add_file(group)
     group.add_argument("--no-color", action="store_true", help="no colours")
     group.add_argument("--width", type=int, metavar="N", help="columns (default: the terminal's; unlimited in a pipe)")
 
@@ -60,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(at, str) and ":" in at:
         msg = f"--at {at}: a timeline has no probes"
         raise UsageError(msg, hint="write 60s, or 60s#3 for one sync of an instant")
+    if options.output == "png":
+        no_terminal()
     session, heading = load(options, options.scenario)
     from meshsim.simulation.timeline import micro
 
@@ -93,8 +96,7 @@ def _print(found: "Timeline", options: argparse.Namespace, heading: Any) -> None
     if form in FIGURES:
         from meshsim.report.figures import image
 
-        sys.stdout.flush()
-        sys.stdout.buffer.write(image(found, form))
+        emit_bytes(image(found, form))
     elif form in {"json", "yaml"}:
         from meshsim.report.data import as_json, as_yaml
         from meshsim.report.timelinedata import timeline

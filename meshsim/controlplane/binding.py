@@ -1,9 +1,11 @@
 """Which waypoint a Service or a pod is bound to (istio pilot/pkg/serviceregistry/ambient/waypoints.go:99-330)."""
 
-from collections.abc import Mapping
+import re
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Final, final
 
+from meshsim.controlplane.attachment import INBOUND_BINDING, WAYPOINT_PROTOCOLS, allows, ready, traffic_type
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.evidence import Assumed
@@ -17,11 +19,12 @@ USE_WAYPOINT_NAMESPACE: Final = "istio.io/use-waypoint-namespace"
 CANARY: Final = "istio.io/use-waypoint-canary"
 CANARY_NAMESPACE: Final = "istio.io/use-waypoint-canary-namespace"
 CANARY_WEIGHT: Final = "istio.io/use-waypoint-canary-weight"
-WAYPOINT_FOR: Final = "istio.io/waypoint-for"
-INBOUND_BINDING: Final = "ambient.istio.io/waypoint-inbound-binding"
 MANAGED: Final = "gateway.istio.io/managed"
+_NEVER_BOUND: Final = frozenset({"istio.io-mesh-controller", "istio.io-eastwest-controller"})
+"""The managed Services that have no waypoint: waypoints' own and east-west gateways'; an ingress gateway's may."""
 GATEWAY_NAME: Final = "gateway.networking.k8s.io/gateway-name"
 _WHOLE: Final = 100
+_WEIGHT: Final = re.compile(r"[+-]?0*[0-9]{1,9}")
 
 
 @final
@@ -65,13 +68,14 @@ def service_of(gateway: Manifest) -> NamespacedHostname:
 
 
 def is_waypoint(gateway: Manifest) -> bool:
-    """A Gateway that takes HBONE for workloads behind it: its class or an HBONE listener says so."""
+    """A Gateway that takes traffic for workloads behind it: its class, its inbound binding or a listener says so."""
     name = str(gateway.get("spec", "gatewayClassName", default=""))
     if "waypoint" in name:
         return True
     if name in {"istio-eastwest", "istio-east-west", "istio-remote"}:
         return False
-    return any(listener.get("protocol") == "HBONE" for listener in gateway.get("spec", "listeners", default=[]))
+    listeners = gateway.get("spec", "listeners", default=[])
+    return INBOUND_BINDING in gateway.annotations or any(x.get("protocol") in WAYPOINT_PROTOCOLS for x in listeners)
 
 
 def bind(cluster: Cluster, obj: Manifest | None, namespace: str, kind: str = "service") -> Binding:
@@ -82,7 +86,7 @@ def bind(cluster: Cluster, obj: Manifest | None, namespace: str, kind: str = "se
     Service here: only the namespace's label counts (Solo docs, Argo Rollouts guide: client-local waypoint).
     """
     facts = Facts()
-    if obj is not None and (obj.labels.get(MANAGED) or (kind == "workload" and obj.labels.get(GATEWAY_NAME))):
+    if obj is not None and _never_bound(cluster, obj, kind, facts):
         return Binding(facts=facts.read())
     described = cluster.namespace(namespace)
     for source, missing in ((obj, ""), (described, f"Namespace/{namespace}")):
@@ -93,31 +97,50 @@ def bind(cluster: Cluster, obj: Manifest | None, namespace: str, kind: str = "se
             continue
         if name == "none":
             return Binding(facts=facts.read())
-        place = cluster.label(facts, source, USE_WAYPOINT_NAMESPACE, missing) or namespace
+        elsewhere = cluster.label(facts, source, USE_WAYPOINT_NAMESPACE, missing)
+        place = namespace if elsewhere is None else elsewhere
         if obj is not None and place != namespace and _namespace_only(obj):
             return Binding(missing="MS210", facts=facts.read())
-        primary = _attach(cluster, facts, name, place, namespace, kind)
-        if source is None or primary.address is None or not cluster.dialect.value("waypoint.canary"):
+        inherited = obj is not None and source is not obj
+        primary = _attach(cluster, facts, name, place, namespace, kind, asked=not (inherited and kind == "workload"))
+        if kind != "service" or primary.gateway is None or not cluster.dialect.value("waypoint.canary"):
             return primary
-        return _with_canary(cluster, facts, primary, source, namespace, kind)
+        levels = tuple(level for level in (obj, described if source is not obj else None) if level is not None)
+        return _with_canary(cluster, facts, primary, levels, namespace)
     return Binding(facts=facts.read())
 
 
+def _never_bound(cluster: Cluster, obj: Manifest, kind: str, facts: Facts) -> bool:
+    """Whether the object belongs to a waypoint or an east-west gateway itself: its Service says so by a label, a pod by
+    the name of a Gateway that is there and ready (waypoints.go `fetchWaypointForInstance`)."""
+    if kind == "service":
+        return obj.labels.get(MANAGED) in _NEVER_BOUND
+    gateway = cluster.get("Gateway", obj.namespace, str(obj.labels.get(GATEWAY_NAME) or ""))
+    return gateway is not None and ready(cluster, gateway, facts)
+
+
 def _with_canary(
-    cluster: Cluster, facts: Facts, primary: Binding, source: Manifest, namespace: str, kind: str
+    cluster: Cluster, facts: Facts, primary: Binding, levels: tuple[Manifest, ...], namespace: str
 ) -> Binding:
     """The canary waypoint named beside `use-waypoint`; whatever is wrong with it leaves the primary alone
-    (waypoints.go:236-330)."""
-    if source.labels.get(CANARY) is None:
+    (waypoints.go:236-330).
+
+    `levels` are the object, and its namespace where the primary is the namespace's. The first of them that names a
+    canary says its namespace, too; the first that states a weight states it.
+    """
+    source = next((level for level in levels if CANARY in level.labels), None)
+    name = cluster.label(facts, source, CANARY) if source is not None else None
+    if source is None or name is None or name in {"", "none"}:
         return primary
-    name = str(cluster.label(facts, source, CANARY))
-    place = cluster.label(facts, source, CANARY_NAMESPACE) or namespace
-    weight = cluster.annotation(facts, source, CANARY_WEIGHT) or "0"
-    canary = _attach(cluster, facts, name, place, namespace, kind)
-    usable = weight.isascii() and weight.isdigit() and int(weight) <= _WHOLE and canary.address is not None
-    if not usable:
+    elsewhere = cluster.label(facts, source, CANARY_NAMESPACE)
+    weighing = next((level for level in levels if CANARY_WEIGHT in level.annotations), source)
+    weight = cluster.annotation(facts, weighing, CANARY_WEIGHT)
+    percent = 0 if weight is None else int(weight) if _WEIGHT.fullmatch(weight) else -1
+    canary = _attach(cluster, facts, name, namespace if elsewhere is None else elsewhere, namespace, "service")
+    same = canary.gateway is not None and primary.gateway is not None and canary.gateway.key == primary.gateway.key
+    if same or canary.gateway is None or not 0 <= percent <= _WHOLE:
         return replace(primary, facts=facts.read())
-    return replace(primary, canary=canary, canary_weight=int(weight), facts=facts.read())
+    return replace(primary, canary=canary, canary_weight=percent, facts=facts.read())
 
 
 def _namespace_only(obj: Manifest) -> bool:
@@ -125,120 +148,53 @@ def _namespace_only(obj: Manifest) -> bool:
     return obj.kind == "ServiceEntry" and obj.get("spec", "exportTo", default=[]) == ["."]
 
 
-def _attach(cluster: Cluster, facts: Facts, name: str, place: str, namespace: str, kind: str) -> Binding:
+def _attach(
+    cluster: Cluster, facts: Facts, name: str, place: str, namespace: str, kind: str, *, asked: bool = True
+) -> Binding:
+    """The Gateway of this name as the waypoint of what is in `namespace`, where it is ready, lets it in and takes such
+    traffic. Whatever is no waypoint by its listeners is bound all the same, once it has an address
+    (waypoints.go:361), and then has no port for tunnels. `asked` is whether a wrong traffic type is amiss: a
+    namespace's waypoint for services is none for its pods, without a word (`fetchWaypointForWorkload`)."""
     gateway = cluster.get("Gateway", place, name)
-    if gateway is None or not is_waypoint(gateway):
+    if gateway is None:
         where = Assumed("no such waypoint")
         facts.note(f"{cluster.name}/Gateway/{place}/{name}", "exists", value=False, evidence=where)
         return Binding(missing="MS210", facts=facts.read())
     if not ready(cluster, gateway, facts):
         return Binding(missing="MS207", facts=facts.read())
-    if not _allows(cluster, gateway, place, namespace, facts):
+    if not allows(cluster, gateway, place, namespace, facts):
         return Binding(missing="MS210", facts=facts.read())
     wanted = traffic_type(cluster, gateway, facts)
     if wanted != "all" and wanted != kind:
-        return Binding(missing="MS210", facts=facts.read())
+        return Binding(missing="MS210" if asked else "", facts=facts.read())
     return Binding(gateway=gateway, address=_address(cluster, gateway), facts=facts.read())
 
 
 def _address(cluster: Cluster, gateway: Manifest) -> GatewayAddress:
-    """A waypoint's address: a host name where its status has one, else its IP (waypoints.go:665).
+    """What istiod calls a waypoint: the first host name of its status, else its first IP (waypoints.go:665).
 
-    A host name is that of the waypoint's Service. Without a status the Gateway is taken as ready under its name.
+    Without a status the Gateway is taken as ready under its Service's name.
     """
     addresses = gateway.get("status", "addresses", default=[])
-    kinds = {str(entry.get("type") or "IPAddress"): str(entry.get("value")) for entry in reversed(addresses)}
-    if not kinds or "IPAddress" not in kinds or "Hostname" in kinds:
-        return GatewayAddress(service_of(gateway), HBONE_PORT)
-    return GatewayAddress(NetworkAddress(cluster.network.value, kinds["IPAddress"]), HBONE_PORT)
+    for entry in addresses:
+        if entry.get("type") == "Hostname":
+            return GatewayAddress(NamespacedHostname(gateway.namespace, str(entry.get("value"))), HBONE_PORT)
+    vips = waypoint_vips(cluster, gateway)
+    return GatewayAddress(vips[0] if vips else service_of(gateway), HBONE_PORT)
 
 
 def waypoint_vips(cluster: Cluster, gateway: Manifest | None) -> tuple[NetworkAddress, ...]:
     """The addresses that a Gateway's status gives its Service: a reference by IP must find the waypoint's pods."""
     if gateway is None:
         return ()
-    addresses = gateway.get("status", "addresses", default=[])
-    return tuple(
-        NetworkAddress(cluster.network.value, str(entry.get("value")))
-        for entry in addresses
-        if str(entry.get("type") or "IPAddress") == "IPAddress"
-    )
+    given = gateway.get("status", "addresses", default=[])
+    texts = [str(entry.get("value")) for entry in given if (entry.get("type") or "IPAddress") == "IPAddress"]
+    return tuple(NetworkAddress(cluster.network.value, text) for text in texts if _is_ip(text))
 
 
-def traffic_type(cluster: Cluster, gateway: Manifest, facts: Facts) -> str:
-    """`istio.io/waypoint-for` of the Gateway, else of its class, else `service`."""
-    own = cluster.label(facts, gateway, WAYPOINT_FOR)
-    if own is not None:
-        return own
-    gateway_class = cluster.get("GatewayClass", "", str(gateway.get("spec", "gatewayClassName", default="")))
-    if gateway_class is not None:
-        inherited = cluster.label(facts, gateway_class, WAYPOINT_FOR)
-        if inherited is not None:
-            return inherited
-    return "service"
-
-
-def ready(cluster: Cluster, gateway: Manifest, facts: Facts) -> bool:
-    """Whether a Gateway ever had an address (waypoints.go:361); one without a status is taken as ready."""
-    if gateway.get("status") is None:
-        return True
-    if cluster.note(facts, gateway, "status", "addresses"):
-        return True
-    conditions = gateway.get("status", "conditions", default=[])
-    for index, condition in enumerate(conditions):
-        if condition.get("type") == "Programmed":
-            return cluster.note(facts, gateway, "status", "conditions", index, "status") == "True"
-    return not conditions
-
-
-def _allows(cluster: Cluster, gateway: Manifest, place: str, namespace: str, facts: Facts) -> bool:
-    """The listener's allowedRoutes: Same by default, All, or a Selector on namespace labels (waypoints.go:568-663)."""
-    if place == namespace:
-        return True
-    index = _listener(cluster, gateway)
-    if index is None:
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
         return False
-    path = ("spec", "listeners", index, "allowedRoutes", "namespaces")
-    allowed = gateway.get(*path, "from", default="Same")
-    cluster.note(facts, gateway, *path, "from")
-    if allowed == "Selector":
-        described = cluster.namespace(namespace)
-        labels = described.labels if described is not None else {}
-        labels = {"kubernetes.io/metadata.name": namespace, **labels}
-        return selects(gateway.get(*path, "selector", default={}), labels)
-    return bool(allowed == "All")
-
-
-def _listener(cluster: Cluster, gateway: Manifest) -> int | None:
-    """The listener that takes a waypoint's traffic: the one that its class's inbound binding names by port (a
-    sandwiched waypoint behind a ztunnel), else the HBONE listener."""
-    listeners = gateway.get("spec", "listeners", default=[])
-    gateway_class = cluster.get("GatewayClass", "", str(gateway.get("spec", "gatewayClassName", default="")))
-    binding = gateway.annotations.get(INBOUND_BINDING)
-    if binding is None and gateway_class is not None:
-        binding = gateway_class.annotations.get(INBOUND_BINDING)
-    _, _, port = (binding or "").partition("/")
-    wanted = [i for i, listener in enumerate(listeners) if port and str(listener.get("port")) == port]
-    hbone = [i for i, listener in enumerate(listeners) if listener.get("protocol") == "HBONE"]
-    return next(iter((*wanted, *hbone)), None)
-
-
-def selects(selector: Mapping[str, object], labels: Mapping[str, str]) -> bool:
-    """A Kubernetes label selector: matchLabels and matchExpressions, all of them."""
-    wanted = selector.get("matchLabels") or {}
-    if not isinstance(wanted, dict) or any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    expressions = selector.get("matchExpressions") or []
-    return isinstance(expressions, list) and all(_holds(e, labels) for e in expressions)
-
-
-def _holds(expression: Mapping[str, object], labels: Mapping[str, str]) -> bool:
-    key, operator = str(expression.get("key")), expression.get("operator")
-    values = expression.get("values") or []
-    value = labels.get(key)
-    if operator == "Exists":
-        return value is not None
-    if operator == "DoesNotExist":
-        return value is None
-    known = isinstance(values, list) and value in values
-    return known if operator == "In" else not known if operator == "NotIn" else False
+    return True

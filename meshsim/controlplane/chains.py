@@ -80,10 +80,10 @@ def default_route(cluster: str, backend: str, facts: tuple[Fact, ...] = ()) -> R
     return Route(clusters=(WeightedCluster(cluster=cluster, weight=1, backend=backend),), why=facts)
 
 
-def port_facts(clusters: Clusters, service: KnownService, port: Port) -> tuple[Fact, ...]:
+def port_facts(service: KnownService, port: Port) -> tuple[Fact, ...]:
     """What declares a port's protocol."""
     facts = Facts()
-    ident = subject(clusters.place.cluster.name, service.origin.key)
+    ident = subject(service.defined_in, service.origin.key)
     declared = service.origin.get(*port.path, "appProtocol")
     field = "appProtocol" if declared is not None else "name"
     where = service.origin.evidence(*port.path, field)
@@ -93,7 +93,7 @@ def port_facts(clusters: Clusters, service: KnownService, port: Port) -> tuple[F
 
 def waypoint_chain(clusters: Clusters, service: KnownService, port: Port, gateway: Manifest | None) -> Chain:
     """The chain of a waypoint for one of its services and ports."""
-    facts = port_facts(clusters, service, port)
+    facts = port_facts(service, port)
     if not is_http(port, clusters.place.cluster.dialect.value("port.undeclared")):
         routed = tcp_route(clusters, service, port, namespace=clusters.namespace)
         return Chain(
@@ -133,7 +133,7 @@ def sidecar_chain(
 ) -> Chain:
     """The chain of a client's sidecar for a service. `handover` makes the cluster that leads to the service's
     waypoint, or gives None where it has none; `interop` is None where the sidecar never hands over."""
-    facts = (*(interop or ()), *port_facts(clusters, service, port))
+    facts = (*(interop or ()), *port_facts(service, port))
     if interop is not None:
         name = handover(clusters, service, port)
         if name is not None:

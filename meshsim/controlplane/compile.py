@@ -10,7 +10,7 @@ from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
 from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
 from meshsim.controlplane.gateways import gateway_chain
-from meshsim.controlplane.hosts import Place
+from meshsim.controlplane.hosts import Place, Reach
 from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, ports_of, target_port
 from meshsim.controlplane.peering import Peering
 from meshsim.controlplane.policies import peer_authentications, policies
@@ -218,7 +218,7 @@ class ControlPlane:
             return None
         known = self.known(name)
         mine = {s.host: s for s in known.values() if any(g.key == gateway.key for g in s.binding.gateways)}
-        place = Place(cluster=here, locality=locality, source="waypoint", remote=_crosses(here, "waypoint.remote"))
+        place = Place(cluster=here, locality=locality, source="waypoint", reach=_reach(here, "waypoint.remote"))
         clusters = Clusters(place, namespace, known, self.mesh.assume, frozenset(mine))
 
         def make(address: str) -> Chain | None:
@@ -239,7 +239,7 @@ class ControlPlane:
             cluster=here,
             locality=locality,
             source="sidecar" if interop else "sidecar-l7",
-            remote=_crosses(here, "sidecar.hbone-gateway"),
+            reach=_reach(here, "sidecar.hbone-gateway"),
         )
         labels = pods[0].labels if pods else {}
         clusters = Clusters(place, namespace, known, self.mesh.assume, labels=labels)
@@ -295,7 +295,7 @@ class ControlPlane:
         if manifest is None:
             return None
         pods = self._gateway_component(here, manifest, ident)
-        place = Place(cluster=here, locality=locality, source="gateway", remote=_crosses(here, "ingress.remote"))
+        place = Place(cluster=here, locality=locality, source="gateway", reach=_reach(here, "ingress.remote"))
         clusters = Clusters(place, pods.namespace, self.known(here.name), self.mesh.assume)
         clusters.instead = lambda service, port: self._to_waypoints.ingress(place, service, port)
 
@@ -409,11 +409,13 @@ def _is_headless(service: KnownService) -> bool:
     return not service.vip and not service.vips
 
 
-def _crosses(here: Cluster, behaviour: str) -> bool:
+def _reach(here: Cluster, behaviour: str) -> Reach:
     """Whether a kind of proxy sends to other networks: never (""), always, or by a flag and its default."""
+    facts = Facts()
     row = here.dialect.row(behaviour)
     flag, _, default = row.value.partition("=")
-    return here.flag(Facts(), flag, default, row.source) if default else bool(row.value)
+    remote = here.flag(facts, flag, default, row.source) if default else bool(row.value)
+    return Reach(remote=remote, why=facts.read())
 
 
 def _addresses(known: Mapping[str, KnownService]) -> list[str]:

@@ -7,7 +7,8 @@ otherwise.
 from collections.abc import Iterator
 from typing import Final, final
 
-from meshsim.controlplane.binding import GATEWAY_NAME, is_waypoint, ready
+from meshsim.controlplane.attachment import ready
+from meshsim.controlplane.binding import GATEWAY_NAME, is_waypoint
 from meshsim.controlplane.registry import Registry
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults

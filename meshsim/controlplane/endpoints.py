@@ -62,7 +62,9 @@ def cluster_of(
         )
     policy = policy_of(rule, subset, port.number)
     matching, contested = _matching(members, labels, facts)
-    reachable = [m for m in matching if place.remote or not (m.gateway or m.through)]
+    reachable = [m for m in matching if place.reach.remote or not (m.gateway or m.through)]
+    if any(m.gateway or m.through for m in matching):
+        facts.take(place.reach.why)
     unready, panic = _unready(place.cluster, policy, facts)
     served = [m for m in reachable if unready or m.ready or _publishes_unready(service)]
     hosts, assumed = hosts_of(place, served, assume)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from meshsim.controlplane import httproutes, virtualservices
-from meshsim.controlplane.binding import selects
+from meshsim.controlplane.attachment import selects
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY
 from meshsim.controlplane.destinationrules import host_matches

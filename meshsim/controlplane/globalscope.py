@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from meshsim.controlplane.binding import selects
+from meshsim.controlplane.attachment import selects
 from meshsim.controlplane.meshconfig import GLOBAL_LABEL, PROFILE, config_manifest, note, scope_configs
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.evidence import Assumed, Evidence

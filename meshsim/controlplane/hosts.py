@@ -2,17 +2,27 @@
 (istio pilot/pkg/xds/endpoints/ep_filters.go)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from math import lcm
 from typing import Any, Final, final
 
 from meshsim.controlplane.known import Member
 from meshsim.controlplane.locality import CLUSTER, NETWORK, NODE, REGION, SUBZONE, ZONE
 from meshsim.mesh.mesh import Cluster
+from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.tables.workload import Locality
 
 REMOTE_WEIGHT: Final = "remote_weight"
+
+
+@final
+@frozen
+class Reach:
+    """Whether a proxy sends to other networks at all, and what was read for it."""
+
+    remote: bool = True
+    why: tuple[Fact, ...] = field(default=(), compare=False)
 
 
 @final
@@ -23,8 +33,7 @@ class Place:
     cluster: Cluster
     locality: Locality
     source: str
-    remote: bool = True
-    """Whether it sends to other networks at all."""
+    reach: Reach = Reach()
     node: str = ""
 
 

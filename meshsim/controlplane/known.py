@@ -103,9 +103,9 @@ class KnownService:
     """`host` as a cluster's proxies know it.
 
     `name`, `namespace` are the Service's; `service` is this cluster's own object, None where only peers have one;
-    `origin` the object that defines the ports. `global_host` marks a generated entry (`*.mesh.internal`);
-    `global_members` those whose members may be in other clusters. `l7_members` are those that an Envoy here holds,
-    where they differ from what ztunnel balances over.
+    `origin` the object that defines the ports, of cluster `defined_in`. `global_host` marks a generated entry
+    (`*.mesh.internal`); `global_members` those whose members may be in other clusters. `l7_members` are those that an
+    Envoy here holds, where they differ from what ztunnel balances over.
     """
 
     host: str
@@ -113,6 +113,7 @@ class KnownService:
     namespace: str
     service: Manifest | None
     origin: Manifest
+    defined_in: str
     ports: tuple[Port, ...]
     vip: str
     vips: tuple[NetworkAddress, ...] = ()

@@ -1,22 +1,19 @@
 """The control plane's answers on plain documents, one object and a few others at a time: the seam of `meshsim.api`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from meshsim.controlplane import binding, destinationrules, httproutes
+from meshsim.controlplane import destinationrules, httproutes
 from meshsim.controlplane.httproutes import Attached, Row
 from meshsim.manifests.manifest import Manifest
-from meshsim.mesh.mesh import Cluster, Setting
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Assumed
 from meshsim.model.names import fqdn
 from meshsim.model.shares import normalised
-from meshsim.tables.dialect import parse_dialect
 from meshsim.tables.envoy import plain
 
 _GIVEN: Final = Assumed("an argument")
-_NETWORK: Final = "network1"
 UNKNOWN_SERVICE: Final = "UnknownService"
 
 
@@ -29,51 +26,6 @@ def manifest_of(doc: Mapping[str, Any]) -> Manifest:
         raise InputError(msg)
     namespace = str(metadata.get("namespace") or "default")
     return Manifest.made(str(doc.get("apiVersion") or "v1"), str(kind), namespace, str(name), dict(doc), _GIVEN)
-
-
-def _cluster(docs: Iterable[Mapping[str, Any]], dialect: str) -> Cluster:
-    objects = [manifest_of(doc) for doc in docs]
-    network = Setting(_NETWORK, _GIVEN)
-    return Cluster(
-        name="cluster1",
-        network=network,
-        ztunnel_network=network,
-        root=Setting("root1", _GIVEN),
-        dialect=parse_dialect(dialect),
-        objects={m.key: m for m in objects},
-    )
-
-
-def bind(
-    obj: Mapping[str, Any],
-    namespace: str | Mapping[str, Any],
-    gateways: Sequence[Mapping[str, Any]],
-    kind: str = "service",
-    dialect: str = "istio/1.31",
-) -> dict[str, Any]:
-    """The waypoint that an object is bound to.
-
-    `namespace` is the object's, as a name or a Namespace document; `gateways` are Gateway, GatewayClass and Namespace
-    documents; `kind` is `service` or `workload`. Gives `waypoint` (`namespace/name`, None where it is unbound),
-    `address` (what ztunnel is told), `canary` and `canary_weight` (percent), and `reason`, a reason code where the
-    object names a waypoint that it does not get.
-    """
-    described = dict(namespace) if isinstance(namespace, Mapping) else None
-    name = str((described or {}).get("metadata", {}).get("name") or "default") if described else str(namespace)
-    docs = [*gateways, *([{"apiVersion": "v1", "kind": "Namespace", **described}] if described else [])]
-    data = {**obj, "metadata": {"name": "unnamed", **(obj.get("metadata") or {}), "namespace": name}}
-    api = str(obj.get("apiVersion") or "v1")
-    default = "Pod" if kind == "workload" else "Service"
-    whole = Manifest.made(api, str(obj.get("kind") or default), name, data["metadata"]["name"], data, _GIVEN)
-    found = binding.bind(_cluster(docs, dialect), whole, name, kind)
-    canary = found.canary.gateway if found.canary is not None else None
-    return {
-        "waypoint": f"{found.gateway.namespace}/{found.gateway.name}" if found.gateway is not None else None,
-        "address": str(found.address) if found.address is not None else None,
-        "canary": f"{canary.namespace}/{canary.name}" if canary is not None else None,
-        "canary_weight": found.canary_weight,
-        "reason": found.missing,
-    }
 
 
 def convert_httproute(docs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

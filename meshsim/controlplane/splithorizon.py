@@ -142,6 +142,7 @@ class SplitHorizon:
             namespace=namespace,
             service=own,
             origin=base.service,
+            defined_in=base.cluster.name,
             ports=ports_of(base.service),
             vip=self.registry.cluster_ips.get((here.name, *key), "") if own is not None else local_vip,
             vips=vips,

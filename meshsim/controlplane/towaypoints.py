@@ -7,7 +7,7 @@ from typing import Final, final
 
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.discovery import waypoint_of
-from meshsim.controlplane.hosts import Place
+from meshsim.controlplane.hosts import Place, Reach
 from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, Port
 from meshsim.controlplane.registry import Registry
 from meshsim.mesh.mesh import Cluster
@@ -35,7 +35,7 @@ class ToWaypoints:
 
     def handover(self, clusters: Clusters, service: KnownService, port: Port) -> str | None:
         """The cluster through which a sidecar with interop reaches a service's waypoint, here or at a peer."""
-        pods = self.endpoints(replace(clusters.place, remote=False), service, port)
+        pods = self.endpoints(replace(clusters.place, reach=Reach(remote=False)), service, port)
         if pods is not None:
             return clusters.hosts(service, port, pods, "MS206")
         if not service.global_members:
@@ -60,7 +60,7 @@ class ToWaypoints:
             return None
         found: list[Endpoint] = []
         for waypoint, share in service.binding.weighted or ((address, 1),):
-            members = [m for m in self._members(here, waypoint) if m.ready and (place.remote or not m.gateway)]
+            members = [m for m in self._members(here, waypoint) if m.ready and (place.reach.remote or not m.gateway)]
             hosts = sum(len(m.pods) for m in members)
             for member in members:
                 weight = (

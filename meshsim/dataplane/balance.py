@@ -123,20 +123,21 @@ class Found:
 
 def service_by_vip(tables: ZtunnelTables, network: str, ip: str, client: Workload | None) -> Found | None:
     """The service that `ip` on `network` means to a client, whose namespace is looked at where it counts."""
-    exact = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, client)]
-    if len(exact) == 1:
-        return Found(service=exact[0], rule=VIP_FIRST)
-    if exact:
+    sharing = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, client)]
+    if len(sharing) == 1:
+        return Found(service=sharing[0], rule=VIP_FIRST)
+    if sharing:
         namespace = client.namespace if client is not None else ""
-        mine = [s for s in exact if s.namespace == namespace]
-        canonical = [s for s in exact if s.canonical]
-        best, why = (
-            (mine, VIP_IN_NAMESPACE) if mine else (canonical, VIP_CANONICAL) if canonical else (exact, VIP_FIRST)
-        )
-        # among several canonical ones the last to arrive wins the fold, else the first
+        # a VIP holds one service of each namespace: a later one takes its place (service.rs `insert_internal`)
+        held = list({s.namespace: s for s in sharing}.values())
+        mine = [s for s in held if s.namespace == namespace]
+        canonical = [s for s in held if s.canonical]
+        best, why = (mine, VIP_IN_NAMESPACE) if mine else (canonical, VIP_CANONICAL) if canonical else (held, VIP_FIRST)
+        # among several canonical ones the last wins the fold, else the first
         chosen = best[-1] if why is VIP_CANONICAL else best[0]
-        contested = tuple(s.key for s in best) if len(best) > 1 else ()
-        return Found(service=chosen, rule=why, contested=contested)
+        namespaces = {s.namespace for s in best}
+        alike = tuple(s.key for s in sharing if s.namespace in namespaces)
+        return Found(service=chosen, rule=why, contested=alike if len(alike) > 1 else ())
     address = ip_address(ip)
     ranges = [
         (prefix.prefixlen, service)
@@ -167,6 +168,16 @@ def by_address(tables: ZtunnelTables, network: str, ip: str, client: Workload | 
 def by_hostname(tables: ZtunnelTables, name: NamespacedHostname) -> Service | Workload | None:
     """What a host name in a namespace names: a service first, a workload second (ztunnel src/state.rs)."""
     return tables.services.get(name) or tables.by_hostname.get(name)
+
+
+def by_destination(tables: ZtunnelTables, gateway: GatewayAddress) -> Service | Workload | None:
+    """What a waypoint or network gateway is: the service or the workload that its address or host name names
+    (ztunnel src/state.rs `find_destination`)."""
+    where = gateway.destination
+    if not isinstance(where, NetworkAddress):
+        return by_hostname(tables, where)
+    found = by_address(tables, where.network, where.ip, None)
+    return found.service if isinstance(found, Found) else found
 
 
 def load_balance(

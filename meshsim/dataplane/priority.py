@@ -48,8 +48,8 @@ HOST_WEIGHTS = rule(
 @final
 @record
 class Loads:
-    """What each priority takes, in whole percents that sum to 100 (or to 0: nothing can be picked), and which of
-    them are in panic."""
+    """What each priority takes, in whole percents that sum to 100, and which of them are in panic. Where no host can be
+    picked at all, Envoy books everything on the first one, and answers 503."""
 
     percents: tuple[int, ...]
     panic: tuple[bool, ...]
@@ -65,19 +65,22 @@ def priority_load(levels: Sequence[tuple[int, int]], panic: int = 0, overprovisi
     >>> priority_load([(5, 10), (10, 10)]).percents
     (70, 30)
     >>> priority_load([(0, 10), (0, 10)]).percents
-    (0, 0)
+    (100, 0)
     """
     health = [min(_WHOLE, overprovision * healthy // total) if total else 0 for healthy, total in levels]
     norm = min(_WHOLE, sum(health))
+    panic = min(_WHOLE, panic)
     in_panic = tuple(
         norm < _WHOLE and (_WHOLE * healthy < panic * total if total else panic > 0) for healthy, total in levels
     )
     if levels and all(in_panic):
         return Loads(_by_host_count([total for _, total in levels]), in_panic)
+    if not norm:
+        return Loads(_nowhere(len(levels)), in_panic)
     loads: list[int] = []
-    left = _WHOLE if norm else 0
+    left = _WHOLE
     for value in health:
-        load = min(left, _WHOLE * value // norm) if norm else 0
+        load = min(left, _WHOLE * value // norm)
         loads.append(load)
         left -= load
     return Loads(_with_remainder(loads, left, health), in_panic)
@@ -85,8 +88,16 @@ def priority_load(levels: Sequence[tuple[int, int]], panic: int = 0, overprovisi
 
 def _by_host_count(totals: Sequence[int]) -> tuple[int, ...]:
     hosts = sum(totals)
-    loads = [_WHOLE * total // hosts if hosts else 0 for total in totals]
-    return _with_remainder(loads, _WHOLE - sum(loads) if hosts else 0, totals)
+    if not hosts:
+        return _nowhere(len(totals))
+    loads = [_WHOLE * total // hosts for total in totals]
+    return _with_remainder(loads, _WHOLE - sum(loads), totals)
+
+
+def _nowhere(levels: int) -> tuple[int, ...]:
+    """Nothing can be picked: the first priority gets what none can take (load_balancer_impl.cc
+    `recalculatePerPriorityPanic`, `recalculateLoadInTotalPanic`)."""
+    return (_WHOLE, *[0] * (levels - 1)) if levels else ()
 
 
 def _with_remainder(loads: list[int], left: int, able: Sequence[int]) -> tuple[int, ...]:

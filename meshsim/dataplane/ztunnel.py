@@ -20,17 +20,16 @@ from meshsim.dataplane.balance import (
     Resolution,
     Upstream,
     by_address,
-    by_hostname,
+    by_destination,
     find_upstream,
     resolve_gateway,
-    target_port,
 )
 from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen, record
 from meshsim.model.rule import Rule, rule
 from meshsim.model.shares import ONE, ZERO, normalised
 from meshsim.tables.service import Mode, Service
-from meshsim.tables.workload import HBONE_PORT, GatewayAddress, NamespacedHostname, NetworkAddress, Protocol, Workload
+from meshsim.tables.workload import HBONE_PORT, GatewayAddress, NamespacedHostname, Protocol, Workload
 from meshsim.tables.ztunnel import ZtunnelTables
 
 OWN_PORTS = frozenset({15001, 15006, HBONE_PORT})
@@ -118,17 +117,6 @@ SELF_CALL = rule(
 )
 UNKNOWN_SOURCE = rule(
     "ztunnel.unknown-source", "ztunnel does not know the client's workload.", "ztunnel src/proxy/outbound.rs:199"
-)
-
-IP_MISMATCH = rule(
-    "ztunnel.inbound-ip-mismatch",
-    "A tunnel may only ask for the workload's own address, or for one whose waypoint the workload is (400).",
-    "ztunnel src/proxy/inbound.rs:386-725",
-)
-UNKNOWN_HOST = rule(
-    "ztunnel.inbound-unknown-service",
-    "The service and port that the tunnel asks for are not known at the destination (503).",
-    "ztunnel src/proxy/inbound.rs:386-725",
 )
 
 
@@ -356,42 +344,9 @@ def from_waypoint(tables: ZtunnelTables, source: Workload, target: Workload) -> 
 
 
 def _serves(tables: ZtunnelTables, gateway: GatewayAddress, pod: Workload) -> bool:
-    named: Found | Service | Workload | None
-    if isinstance(gateway.destination, NetworkAddress):
-        named = by_address(tables, gateway.destination.network, gateway.destination.ip, None)
-    else:
-        named = by_hostname(tables, gateway.destination)
-    service = named.service if isinstance(named, Found) else named
+    service = by_destination(tables, gateway)
     pods = tables.endpoints(service) if isinstance(service, Service) else (service,) if service is not None else ()
     return any(other.identity == pod.identity and set(other.ips) & set(pod.ips) for other in pods)
-
-
-def inbound(tables: ZtunnelTables, local: Workload, authority: str) -> int | Refusal:
-    """The port of `local` to which its ztunnel delivers a tunnel that asks for `authority`.
-
-    A service's `hostname:port` is translated by its port map; the destination's waypoint is never consulted.
-    """
-    host, _, digits = authority.rpartition(":")
-    port, host = int(digits), host.strip("[]")
-    tunnel = local.application_tunnel
-    try:
-        ip = str(ip_address(host))
-    except ValueError:
-        named = [s for s in tables.services.values() if s.hostname == host]
-        mine = next((s for s in named if str(s.key) in local.services), named[0] if named else None)
-        mapped = None if mine is None else target_port(mine, local, port)
-        if mapped is None:
-            return Refusal(
-                error="HttpStatus", message=f"503 for {authority}: unknown service or port", rule=UNKNOWN_HOST
-            )
-        return mapped
-    if ip in local.ips:
-        return port if tunnel is None or tunnel.port is None else tunnel.port
-    found = by_address(tables, local.network, ip, local)
-    addressed = found.service if isinstance(found, Found) else found
-    if addressed is not None and addressed.waypoint is not None and _serves(tables, addressed.waypoint, local):
-        return port if tunnel is None or tunnel.port is None else tunnel.port
-    return Refusal(error="HttpStatus", message=f"400 for {authority}: IP mismatch", rule=IP_MISMATCH)
 
 
 def join(host: str, port: int) -> str:

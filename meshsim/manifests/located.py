@@ -133,11 +133,14 @@ def documents(text: bytes | str, file: str) -> list[Located]:
                 node: Any = parser.get_node()
                 found.append(Located(build(node), node, file))
         except RecursionError:
-            msg = f"is nested more than {MAX_DEPTH} levels deep"
-            raise InputError(msg, where=Source(file)) from None
+            raise _too_deep(Source(file)) from None
         except (yaml.YAMLError, UnicodeError) as error:
             raise _syntax(error, data, file) from None
     return found
+
+
+def _too_deep(where: Source) -> InputError:
+    return InputError(f"is nested more than {MAX_DEPTH} levels deep", where=where)
 
 
 def _may_be_deep(data: bytes) -> bool:
@@ -171,6 +174,8 @@ def _syntax(error: Exception, data: bytes, file: str) -> InputError:
         "expected key" in problem or "block end" in problem or "'-' indicator" in problem or "block sequence" in problem
     ):
         message, hint = "the indentation does not fit the lines above", "align it with its neighbours"
+    elif "nesting depth" in problem:  # libyaml's own limit, where it has one
+        return _too_deep(Source(file, mark.line + 1, mark.column + 1))
     elif "undefined alias" in problem:
         message, hint = "this alias has no anchor in the document", ""
     else:

@@ -47,6 +47,9 @@ class Shares:
     other: Fraction = ZERO
     error: Fraction = ZERO
 
+    def __getitem__(self, role: str) -> Fraction:
+        return dict(self.items())[role]
+
     def items(self) -> tuple[tuple[str, Fraction], ...]:
         return (("stable", self.stable), ("canary", self.canary), ("other", self.other), ("error", self.error))
 
@@ -83,7 +86,8 @@ class Row:
     path: str = "/"
     headers: Mapping[str, str] = field(default_factory=dict)
     connection: str = "new"
-    members: tuple[str, ...] = ()
+    member_names: tuple[str, ...] = ()
+    """The workloads that it stands for; none where it is one of its own."""
     rollout: str | None
     verdict: Verdict
     masked: bool = False
@@ -104,6 +108,16 @@ class Row:
     trace: Trace
     readings: tuple[Trace, ...] = ()
     """Every reading, where the sources leave the call open."""
+
+    @property
+    def members(self) -> int:
+        """How many workloads the row stands for."""
+        return len(self.member_names) or 1
+
+    @property
+    def exact(self) -> Mapping[str, str] | None:
+        """The effective shares that are not zero, as text: `{"canary": "1/5"}`; None where undetermined."""
+        return None if self.effective is None else {role: str(share) for role, share in self.effective.items() if share}
 
 
 @final

@@ -4,19 +4,30 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, final
 
+from meshsim.model.errors import UsageError
 from meshsim.model.trace import Delivered, Failed, Open, Step, Trace
-from meshsim.model.verdict import Answer, At, Moment, Row, Verdict
+from meshsim.model.verdict import Answer, At, Explanation, Moment, Row, Verdict
 from meshsim.report.colours import COLOURS
 from meshsim.report.formats import Heading
+from meshsim.report.hops import explanation_view
+from meshsim.report.page import walked
 from meshsim.report.view import AnswerView, Cell, Table, answer_view
 from meshsim.report.words import clean, place
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from meshsim.analysis.compare import Difference
+    from meshsim.model.timeline import Timeline
 
 _CELL: Final = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
 _MONO: Final = "font-family:ui-monospace,monospace"
 _DIM: Final = "color:#57606a"
+_STYLE: Final = (
+    f"<style>.meshsim .mono{{{_MONO}}}.meshsim .dim{{{_DIM}}}.meshsim ul.path{{list-style:none;padding-left:16px;"
+    "border-left:2px solid #d1d9e0;margin:4px 0}.meshsim ul.path li{margin:4px 0}</style>"
+)
+"""For what the page of `-o html` and a notebook share; a notebook's page has rules of its own."""
 
 
 @final
@@ -31,6 +42,11 @@ class Verdicts(tuple[Row, ...]):
     def __repr__(self) -> str:
         return "\n".join(f"{row.verdict.value}  {row.frm} → {row.to}" for row in self) or "no verdicts"
 
+    def frame(self) -> "pd.DataFrame":
+        """The rows as a table of pandas, a column an attribute; shares are exact Fractions. Needs the extra
+        `meshsim[notebook]`, else raises UsageError."""
+        return _frame([_record(row) for row in self])
+
 
 @final
 class Matrix(dict[At, tuple[Row, ...]]):
@@ -39,6 +55,84 @@ class Matrix(dict[At, tuple[Row, ...]]):
     def _repr_html_(self) -> str:
         moments = tuple(Moment(at=at, rows=rows) for at, rows in self.items())
         return _answer(Answer(scenario="", dialect="", moments=moments, probes=len(moments) > 1))
+
+    def frame(self) -> "pd.DataFrame":
+        """As `Verdicts.frame`, with the moment in the column `at`."""
+        return _frame([{"at": at, **_record(row)} for at, rows in self.items() for row in rows])
+
+
+def _record(row: Row) -> dict[str, Any]:
+    shares = dict(row.effective.items()) if row.effective is not None else {}
+    wanted = row.desired or {}
+    return {
+        "from": row.frm,
+        "to": row.to,
+        "path": row.path,
+        "members": row.members,
+        "rollout": row.rollout,
+        "verdict": row.verdict.value,
+        "masked": row.masked,
+        "reasons": " ".join(row.reasons),
+        "desired_canary": wanted.get("canary"),
+        **{role: shares.get(role) for role in ("stable", "canary", "other", "error")},
+        "applied_share": row.applied_share,
+        "decided_by": row.decided_by,
+        "granularity": row.granularity,
+    }
+
+
+def _frame(records: list[dict[str, Any]]) -> "pd.DataFrame":
+    try:
+        import pandas as pd
+    except ImportError:
+        msg = "a frame needs pandas, which is not installed"
+        raise UsageError(msg, hint="pip install 'meshsim[notebook]'") from None
+    return pd.DataFrame(records)
+
+
+@final
+class Explanations(tuple[Explanation, ...]):
+    """Calls explained, which a notebook shows hop by hop, with the repair and the lines that prove it."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return "".join(map(explanation, self))
+
+
+def explanation(found: Explanation) -> str:
+    """One call: the verdict, the tree of its hops, the repair, and how to prove it live."""
+    view = explanation_view(found)
+    wanted = f"wanted {escape(view.wanted)}; " if view.wanted else ""
+    lines = [
+        f"<b style='{_MONO}'>{escape(f'{view.frm} → {view.to}')}</b> <span style='{_DIM}'>{escape(view.moment)}</span>",
+        f"{_verdict(view.cell)} {wanted}gets {escape(view.got or 'undetermined')}",
+        *(f"<b>{escape(str(reason).strip())}</b> {escape(reason.meaning)}" for reason in view.reasons),
+        *(f"<span style='{_DIM}'>{escape(said)}</span>" for said in (*view.notes, *view.assumptions)),
+    ]
+    paths = "".join(
+        f"{_line(escape(name)) if name else ''}{walked(path)}" for name, path in view.readings or (("", view.path),)
+    )
+    after = []
+    if view.repair is not None:
+        repair = view.repair
+        after.append(f"<b>repair</b> {escape(repair.sentence)} <span style='{_DIM}'>{escape(repair.where)}</span>")
+        after += [_command(repair.command)] if repair.command else []
+        after.append(f"then {_verdict(repair.after)} canary {escape(repair.after.change)}")
+        after += [f"also {escape(sentence)}" for sentence in repair.also]
+    elif view.tried:
+        after.append(f"No single edit restores the split ({view.tried} tried).")
+    for command, shows in view.proofs:
+        after.append(f"{_command(command)} shows {escape(shows)}")
+    return f"<div class='meshsim'>{_STYLE}{''.join(map(_line, lines))}{paths}{''.join(map(_line, after))}</div>"
+
+
+def _line(html: str) -> str:
+    return f"<div>{html}</div>"
+
+
+def _command(text: str) -> str:
+    return f"<span style='{_MONO}'>$ {escape(text)}</span>"
 
 
 def answer(found: Answer) -> str:
@@ -164,11 +258,25 @@ def register() -> None:
     if running is None:
         return
     from meshsim.analysis.compare import Difference
+    from meshsim.model.timeline import Timeline
 
     html: Any = running.display_formatter.formatters["text/html"]
-    shows: Iterable[tuple[type, Any]] = ((Answer, answer), (Trace, trace), (Difference, difference), (Row, _row))
+    shows: Iterable[tuple[type, Any]] = (
+        (Answer, answer),
+        (Trace, trace),
+        (Difference, difference),
+        (Explanation, explanation),
+        (Row, _row),
+    )
     for kind, show in shows:
         html.for_type(kind, show)
+    running.display_formatter.formatters["image/png"].for_type(Timeline, _drawn)
+
+
+def _drawn(found: "Timeline") -> bytes:
+    from meshsim.report.figures import image
+
+    return image(found)
 
 
 def _row(row: Row) -> str:

@@ -177,7 +177,7 @@ def _paths(found: Answer) -> list[str]:
 
 def _call_path(title: str, moment: str, row: Row) -> str:
     at = f" <span class='dim'>{escape(moment)}</span>" if moment else ""
-    inside = "".join(_walked(hops(trace.roots, row.reasons)) for trace in (row.readings or (row.trace,)))
+    inside = "".join(walked(hops(trace.roots, row.reasons)) for trace in (row.readings or (row.trace,)))
     return f"<details><summary>{_verdict(cell(row))} {_code(title)}{at}</summary>{inside}</details>"
 
 
@@ -203,7 +203,7 @@ def _explained(view: ExplanationView) -> Iterator[str]:
     asides += [f"<li>assumed: {escape(one)}</li>" for one in view.assumptions]
     yield f"<ul>{''.join(asides)}</ul>" if asides else ""
     for name, path in view.readings or (("Path", view.path),):
-        yield _section(name, [_walked(path)])
+        yield _section(name, [walked(path)])
     if view.repair is not None:
         repair = view.repair
         lines = [f"<p>{escape(repair.sentence)} {_code(repair.where)}</p>"]
@@ -215,7 +215,7 @@ def _explained(view: ExplanationView) -> Iterator[str]:
     yield _section("Prove it live", [f"{_command(line)}<p>shows {escape(shows)}</p>" for line, shows in view.proofs])
 
 
-def _walked(path: Sequence[Hop]) -> str:
+def walked(path: Sequence[Hop]) -> str:
     """Hops one after the other; what follows a hop stands inside it where it parts the requests, below it otherwise."""
     lines = "".join(_hops(path))
     return f"<ul class='path'>{lines}</ul>" if lines else ""
@@ -233,11 +233,11 @@ def _hops(path: Sequence[Hop]) -> Iterator[str]:
         if only is not None and len(path) == 1:
             yield from _hops(only.next)
         elif only is not None and only.next:
-            yield f"<li>{_walked(only.next)}</li>"
+            yield f"<li>{walked(only.next)}</li>"
 
 
 def _way(way: Way) -> str:
-    return f"<div>{percent(way.share)} {_decided(way)}</div>{_walked(way.next)}"
+    return f"<div>{percent(way.share)} {_decided(way)}</div>{walked(way.next)}"
 
 
 def _decided(way: Way) -> str:

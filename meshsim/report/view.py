@@ -195,7 +195,7 @@ def checks(table: Table) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
 
 def caller(row: Row) -> str:
     """Who calls, for how many workloads it stands, and with which headers."""
-    members = f" ×{len(row.members)}" if len(row.members) > 1 else ""
+    members = f" ×{row.members}" if row.members > 1 else ""
     said = [f"{name}: {value}" for name, value in row.headers.items()]
     said += [row.connection] if row.connection != "new" else []
     return clean(row.frm) + members + (f" ({clean(', '.join(said))})" if said else "")

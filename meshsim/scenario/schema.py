@@ -130,7 +130,7 @@ CALL: Final[Fields] = {
 }
 ENTRY: Final[Fields] = {
     "at": fields.may(_DURATION, "since the start"),
-    "when": fields.may(fields.one_of(("paused",)), "as soon as the Rollout pauses next"),
+    "when": fields.may(fields.one_of(("paused",)), "as soon as the Rollout pauses next, after what is written above"),
     "after": fields.may(_DURATION, "a wait on top of `when`"),
     "do": fields.must(fields.one_of(tuple(VERBS)), "what happens"),
     "rollout": fields.may(fields.TEXT, "cluster/namespace/name"),

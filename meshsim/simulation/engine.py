@@ -43,6 +43,8 @@ class Engine:
         self.applied = {name: dict(cluster.objects) for name, cluster in applied.clusters.items()}
         self._bells: dict[RolloutId, Any] = {}
         self._paused: dict[RolloutId, Any] = {}
+        self._done: dict[int, Any] = {}
+        """Events of timed entries that others wait for."""
         self._resyncs: set[RolloutId] = set()
         self._endless = True
         for rollout, state in deployed.states.items():
@@ -194,11 +196,14 @@ class Engine:
     # Users
 
     def _schedule(self, entries: Sequence[Entry]) -> None:
-        waiting: dict[RolloutId, list[Entry]] = {}
+        waiting: dict[RolloutId, list[tuple[Entry, Any]]] = {}
         timed = [entry for entry in entries if entry.at is not None]
-        for entry in entries:
+        for index, entry in enumerate(entries):
             if entry.at is None:
-                waiting.setdefault(doing.waited_for(self._known.mesh, entry), []).append(entry)
+                rollout = doing.waited_for(self._known.mesh, entry)
+                last = doing.last_before(self._known.mesh, entries[:index], rollout)
+                done = None if last is None else self._done.setdefault(id(last), self.clock.env.event())
+                waiting.setdefault(rollout, []).append((entry, done))
         if timed:
             self.clock.stir("users", 1)
             self.clock.env.process(self._users(sorted(timed, key=lambda entry: entry.at or 0.0)))
@@ -209,11 +214,16 @@ class Engine:
         for entry in entries:
             yield self.clock.at(entry.at or 0.0)
             self._do(entry, entry.at)
+            done = self._done.pop(id(entry), None)
+            if done is not None:
+                done.succeed()
         self.clock.stir("users", -1)
 
-    def _waits(self, rollout: RolloutId, entries: Sequence[Entry]) -> Steps:
-        """Entries that wait for a Rollout to pause, one after the other."""
-        for entry in entries:
+    def _waits(self, rollout: RolloutId, entries: "Sequence[tuple[Entry, Any]]") -> Steps:
+        """Entries that wait for a Rollout to pause, one after the other, each after what is written above it."""
+        for entry, done in entries:
+            if done is not None and not done.triggered:
+                yield done
             while True:
                 since = doing.paused_since(self.states.get(rollout))
                 if since is None:

@@ -1,6 +1,6 @@
 """What each entry of a timeline does: a command to a Rollout's controller, or an edit of the Mesh."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -53,6 +53,19 @@ def waited_for(mesh: Mesh, entry: Entry) -> RolloutId:
         msg = f"{entry.verb}: when: paused waits for one Rollout, and this may be {', '.join(map(name_of, found))}"
         raise InputError(msg, where=entry.source, hint="name the Rollout, or give the entry a time with `at`")
     return found[0]
+
+
+def last_before(mesh: Mesh, entries: Sequence[Entry], rollout: RolloutId) -> Entry | None:
+    """The last of some timed entries that commands a Rollout: `when: paused` below it means the pause after that."""
+    last: Entry | None = None
+    for entry in entries:
+        try:
+            commands_it = entry.at is not None and rollout in commanded(mesh, entry)
+        except InputError:
+            continue  # it may come into being later; else the entry says so when it is due
+        if commands_it and (last is None or (entry.at or 0.0) >= (last.at or 0.0)):
+            last = entry
+    return last
 
 
 def paused_since(state: State | None) -> float | None:

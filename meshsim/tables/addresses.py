@@ -1,5 +1,7 @@
 """Addresses, host names, gateways and port maps as ztunnel's local configuration and its dump spell them."""
 
+from base64 import b64decode
+from binascii import Error as BadBase64
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -14,8 +16,40 @@ Ports = Mapping[int, int]
 MAX_PORT: Final = 65535
 
 
+_PACKED: Final = {4, 16}
+"""How many bytes an address has (ztunnel src/state/workload.rs `byte_to_ip`)."""
+
+
+def packed_ip(value: Any) -> str | None:
+    """An address as workload discovery sends it, 4 or 16 bytes: themselves, a list of numbers, or protobuf's JSON for
+    them, which is base64. None where the value is no such thing.
+
+    >>> packed_ip([127, 0, 0, 1]), packed_ip("fwAAAQ=="), packed_ip("127.0.0.1")
+    ('127.0.0.1', '127.0.0.1', None)
+    """
+    raw: Any = value
+    if isinstance(value, str):
+        if not value.isascii() or "." in value or ":" in value:
+            return None
+        try:
+            raw = b64decode(value.translate(_URL_SAFE), validate=True)
+        except BadBase64:
+            return None
+    if not isinstance(raw, list | tuple | bytes) or len(raw) not in _PACKED:
+        return None
+    if any(type(byte) is not int or not 0 <= byte < 256 for byte in raw):
+        return None
+    return str(ip_address(bytes(raw)))
+
+
+_URL_SAFE: Final = str.maketrans("-_", "+/")
+
+
 def read_ip(value: Any, where: str) -> str:
-    """An IP address in its canonical form. Raises InputError."""
+    """An IP address in its canonical form, from text or from its bytes. Raises InputError."""
+    packed = packed_ip(value)
+    if packed is not None:
+        return packed
     try:
         return str(ip_address(str(value).strip()))
     except ValueError:
@@ -41,9 +75,11 @@ def read_address(value: Any, where: str) -> NetworkAddress:
     if isinstance(value, Mapping):
         row = PlainRow(value, where)
         length = row.get("length")
-        address = str(row.get("address", "ip", "cidr") or "")
+        given = row.get("address", "ip", "cidr")
+        address = packed_ip(given) or str(given or "")
         return _range(row.text("network"), address if length is None else f"{address}/{length}", where)
-    network, slash, address = str(value).partition("/")
+    packed = packed_ip(value)
+    network, slash, address = ("", "/", packed) if packed is not None else str(value).partition("/")
     if not slash:
         network, address = "", network
     return _range(network, address, where)
@@ -74,7 +110,8 @@ def read_gateway(value: Any, where: str) -> GatewayAddress | None:
         return GatewayAddress(read_hostname(host, f"{where}: hostname"), port)
     address = row.get("address")
     if address is not None:
-        inline = not isinstance(address, Mapping) and "/" not in str(address)
+        packed = packed_ip(address)
+        inline = packed is not None or (not isinstance(address, Mapping) and "/" not in str(address))
         there = {"network": row.text("network"), "address": address} if inline else address
         return GatewayAddress(read_address(there, f"{where}: address"), port)
     destination = row.get("destination")

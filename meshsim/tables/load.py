@@ -1,8 +1,9 @@
 """ztunnel's tables from plain values: its local configuration file and its config dump.
 
-Both shapes are read by one reader, as loosely as ztunnel's own: keys in camelCase or snake_case, unknown keys
-ignored, workloads and services as a list or as a map (by address or VIP), endpoints on the workload (local
-configuration) or on the service (dump). Values that make no sense are an InputError that names the row.
+Both shapes, and workload discovery's own messages in protobuf's JSON, are read by one reader, as loosely as ztunnel's
+own: keys in camelCase or snake_case, unknown keys ignored, workloads and services as a list or as a map (by address or
+VIP), endpoints on the workload (local configuration) or on the service (dump), addresses as text or as bytes, members
+of enumerations by name or by number. Values that make no sense are an InputError that names the row.
 `tables.local` writes them.
 """
 
@@ -16,6 +17,7 @@ from meshsim.model.facts import Fact
 from meshsim.tables.addresses import (
     MAX_PORT,
     Ports,
+    packed_ip,
     read_address,
     read_gateway,
     read_hostname,
@@ -29,6 +31,10 @@ from meshsim.tables.ztunnel import ZtunnelTables
 
 _IP_FAMILIES = {
     "": "",
+    "0": "",
+    "1": "IPv4",
+    "2": "IPv6",
+    "3": "Dual",
     "automatic": "",
     "dual": "Dual",
     "ipv4": "IPv4",
@@ -36,6 +42,7 @@ _IP_FAMILIES = {
     "ipv6": "IPv6",
     "ipv6only": "IPv6",
 }
+_TUNNELS = {"0": "NONE", "1": "PROXY"}
 
 
 def ztunnel_tables(
@@ -142,7 +149,8 @@ def _attached(workload: Workload, listed: Collection[str], serving: Mapping[str,
 
 def _workload_ip(value: Any, network: str, where: str) -> str:
     """A workload's own address, also as `network/ip`: the network has to be the workload's."""
-    named, slash, address = str(value).rpartition("/")
+    packed = packed_ip(value)
+    named, slash, address = ("", "", packed) if packed is not None else str(value).rpartition("/")
     if slash and named != network:
         msg = f"{where} {value!r} is on network {named!r}, but the workload is on {network!r}; make them the same"
         raise InputError(msg)
@@ -202,7 +210,8 @@ def _locality(row: PlainRow) -> Locality:
 
 
 def _tunnel(row: PlainRow) -> ApplicationTunnel:
-    return ApplicationTunnel(row.text("protocol", "NONE").upper(), row.number("port", 0, MAX_PORT) or None)
+    protocol = row.text("protocol", "NONE").upper()
+    return ApplicationTunnel(_TUNNELS.get(protocol, protocol), row.number("port", 0, MAX_PORT) or None)
 
 
 def _explained_service(service: Service, evidence: Evidence | None) -> Service:

@@ -6,11 +6,17 @@ from functools import lru_cache
 from typing import Any, Final, Never, TypeVar, final
 
 from meshsim.model.errors import InputError
-from meshsim.tables.service import Mode
+from meshsim.tables.service import Mode, Scope
 from meshsim.tables.workload import Protocol
 
 E = TypeVar("E", bound=StrEnum)
-_ALIASES: Final = {"none": Protocol.TCP.value, "unspecifiedmode": Mode.STANDARD.value}
+_ALIASES: Final = {
+    "none": Protocol.TCP.value,
+    "legacyistiomtls": Protocol.TCP.value,
+    "unspecifiedmode": Mode.STANDARD.value,
+}
+_LONGEST: Final = 20
+"""More digits than any number here has; Python would not even convert some thousands of them."""
 
 
 @final
@@ -94,14 +100,20 @@ def _plainly(key: str) -> str:
 def whole_number(value: Any, where: str, most: int) -> int:
     """A whole number from 0 to `most`, also as a text. Raises InputError."""
     text = str(value)
-    if isinstance(value, bool) or not text.isascii() or not text.isdecimal() or int(text) > most:
+    digits = text.isascii() and text.isdecimal() and len(text) <= _LONGEST
+    if isinstance(value, bool) or not digits or int(text) > most:
         msg = f"{where} {value!r} is not a whole number from 0 to {most}"
         raise InputError(msg)
     return int(text)
 
 
 def member_of(value: Any, kind: type[E], where: str) -> E:
-    """The member of an enumeration that a text names. Raises InputError."""
+    """The member of an enumeration that a text names, or its number in ztunnel's proto/workload.proto, where members
+    count from 0 in the order that they have here, scopes from 1. Raises InputError."""
+    if type(value) is int:
+        numbered = dict(enumerate(kind, start=1 if issubclass(kind, Scope) else 0))
+        if value in numbered:
+            return numbered[value]
     said = plain_key(value)
     said = plain_key(_ALIASES[said]) if _ALIASES.get(said) in set(kind) else said
     for member in kind:

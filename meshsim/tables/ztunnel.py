@@ -6,7 +6,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import final
 
 from meshsim.tables.service import HealthPolicy, Service
-from meshsim.tables.workload import Health, NamespacedHostname, NetworkAddress, NetworkMode, Workload
+from meshsim.tables.workload import (
+    Health,
+    NamespacedHostname,
+    NetworkAddress,
+    NetworkMode,
+    Protocol,
+    Workload,
+)
 
 
 @final
@@ -51,15 +58,15 @@ class ZtunnelTables:
 
     @cached_property
     def by_address(self) -> Mapping[NetworkAddress, Workload]:
-        """Workloads by address; a host-network workload is not indexed, and a pod beats a WorkloadEntry
-        (istio/ztunnel src/state/workload.rs:785,833)."""
+        """Workloads by address; a host-network workload is not indexed. Of several a pod counts, then one that takes
+        HBONE, then the last to arrive (istio/ztunnel src/state/workload.rs:785,833)."""
         found: dict[NetworkAddress, Workload] = {}
         for workload in self.workloads.values():
             if workload.network_mode is NetworkMode.HOST_NETWORK:
                 continue
             for ip in workload.ips:
                 address = NetworkAddress(workload.network, ip)
-                if address not in found or _is_pod(workload) or not _is_pod(found[address]):
+                if address not in found or _standing(workload) >= _standing(found[address]):
                     found[address] = workload
         return found
 
@@ -86,5 +93,7 @@ class ZtunnelTables:
         return self.by_service.get(str(service.key), ())
 
 
-def _is_pod(workload: Workload) -> bool:
-    return "/Pod/" in workload.uid
+def _standing(workload: Workload) -> tuple[bool, bool]:
+    """What counts where several workloads have one address: a pod's uid has no API group, `cluster//Pod/namespace/name`
+    (istio/ztunnel src/state/workload.rs `WorkloadByAddr`)."""
+    return "//Pod/" in workload.uid, workload.protocol is Protocol.HBONE

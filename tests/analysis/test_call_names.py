@@ -102,8 +102,8 @@ class TestDefaults:
         rows = self.rows(with_rollout(more=(second_client("reader"), second_client("writer"))))
         assert {row.to for row in rows} == {LOCAL, GLOBAL}
         for row in rows:
-            assert set(row.members) == {"c1/shop/client", "c1/shop/reader", "c1/shop/writer"}
-            assert row.frm in row.members
+            assert set(row.member_names) == {"c1/shop/client", "c1/shop/reader", "c1/shop/writer"}
+            assert row.frm in row.member_names
         assert len(rows) == 2
 
     def test_clients_outside_the_mesh_are_a_class_of_their_own(self) -> None:
@@ -131,7 +131,7 @@ class TestDefaults:
         argo = second_client("argo-rollouts", "argo-rollouts")
         argo["spec"]["template"]["spec"]["containers"][0]["image"] = "quay.io/argoproj/argo-rollouts:v1.9.0"
         rows = self.rows(with_rollout(more=(system, istiod, argo)), with_pods(2))
-        members = {member for row in rows for member in row.members}
+        members = {member for row in rows for member in row.member_names}
         assert members == {"c1/shop/client", "c2/shop/client"}
 
     def test_an_ingress_gateway_with_a_route_to_the_service_calls(self) -> None:

@@ -503,3 +503,29 @@ def test_every_scenario_of_the_repository_can_be_drawn_up(capsys: pytest.Capture
     for folder in sorted(SCENARIOS.glob("*/manifests")):
         clusters = {path.name: str(path) for path in sorted(folder.iterdir())}
         assert yaml.safe_load(draft(clusters))["kind"] == "Scenario"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", BYPASSED, "-o", "html"),
+        ("sample", BYPASSED, "--at", "step:1", "--from", "cluster1/shop/basket", "-o", "npy"),
+        ("graph", BYPASSED, "-o", "png"),
+    ],
+)
+def test_file_gets_the_very_bytes_that_standard_output_would(words: tuple[str, ...], tmp_path: Path) -> None:
+    asked = [sys.executable, "-m", "meshsim", *words]
+    piped = subprocess.run(asked, capture_output=True, check=True, cwd=ROOT)
+    told = subprocess.run([*asked, "--file", tmp_path / "result"], capture_output=True, check=True, cwd=ROOT)
+    assert told.stdout == b""
+    assert (tmp_path / "result").read_bytes() == piped.stdout != b""
+
+
+def test_a_file_that_cannot_be_written_is_said_and_one_is_kept_where_the_verb_fails(tmp_path: Path) -> None:
+    refused = command("run", BYPASSED, "--file", str(tmp_path / "nowhere" / "x"))
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert refused.stderr == f"error: cannot write {tmp_path / 'nowhere' / 'x'}: No such file or directory\n"
+    kept = tmp_path / "kept"
+    kept.write_text("what was")
+    assert command("run", "no-such-scenario", "--file", str(kept)).returncode == 3
+    assert kept.read_text() == "what was"

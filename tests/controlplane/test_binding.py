@@ -62,10 +62,36 @@ class TestReference:
     def test_nothing_asked_nothing_bound(self) -> None:
         assert bound(bind(obj(), "shop", [gateway()])) == (None, "")
 
-    @pytest.mark.parametrize("kind", ["service", "workload"])
-    def test_waypoints_and_gateways_themselves_have_none(self, kind: str) -> None:
-        managed = {**USE, "gateway.istio.io/managed": "istio.io-mesh-controller"}
-        assert bound(bind(obj(managed), "shop", [gateway(labels={"istio.io/waypoint-for": "all"})], kind)) == (None, "")
+    @pytest.mark.parametrize(
+        ("controller", "waypoint"),
+        [
+            ("istio.io-mesh-controller", None),
+            ("istio.io-eastwest-controller", None),
+            ("istio.io-gateway-controller", "shop/waypoint"),
+        ],
+    )
+    def test_the_services_of_waypoints_and_east_west_gateways_have_none(
+        self, controller: str, waypoint: str | None
+    ) -> None:
+        managed = {**USE, "gateway.istio.io/managed": controller}
+        assert bound(bind(obj(managed), "shop", [gateway()])) == (waypoint, "")
+
+    @pytest.mark.parametrize(("instance_of", "waypoint"), [("waypoint", None), ("other", "shop/waypoint")])
+    def test_the_pods_of_a_waypoint_have_none(self, instance_of: str, waypoint: str | None) -> None:
+        """A pod that names a Gateway that is not there is a pod like any other."""
+        pod = obj({**USE, "gateway.networking.k8s.io/gateway-name": instance_of})
+        takes_all = gateway(labels={"istio.io/waypoint-for": "all"})
+        assert bound(bind(pod, "shop", [takes_all], "workload")) == (waypoint, "")
+
+    def test_an_empty_name_or_namespace_is_a_reference_that_leads_nowhere(self) -> None:
+        assert bound(bind(obj({"istio.io/use-waypoint": ""}), place(**USE), [gateway()])) == (None, "MS210")
+        assert bound(bind(obj({**USE, "istio.io/use-waypoint-namespace": ""}), "shop", [gateway()])) == (None, "MS210")
+
+    def test_any_gateway_with_an_address_is_bound_whatever_it_listens_for(self) -> None:
+        """ztunnel then finds no port for tunnels there, and fails closed."""
+        ingress = gateway("front", gateway_class="istio", listener={"protocol": "HTTP", "port": 80})
+        ingress["status"] = {"addresses": [{"type": "IPAddress", "value": "10.0.0.9"}]}
+        assert bound(bind(obj({"istio.io/use-waypoint": "front"}), "shop", [ingress])) == ("shop/front", "")
 
 
 class TestReady:
@@ -83,9 +109,10 @@ class TestReady:
             ([{"type": "IPAddress", "value": "10.0.0.9"}], "network1/10.0.0.9"),
             ([{"value": "10.0.0.9"}], "network1/10.0.0.9"),
             (
-                [{"type": "IPAddress", "value": "10.0.0.9"}, {"type": "Hostname", "value": "w"}],
-                "shop/waypoint.shop.svc.cluster.local",
+                [{"type": "IPAddress", "value": "10.0.0.9"}, {"type": "Hostname", "value": "waypoint.shop.svc.corp"}],
+                "shop/waypoint.shop.svc.corp",
             ),
+            ([{"type": "IPAddress", "value": "pending"}, {"value": "fd00::9"}], "network1/fd00::9"),
         ],
     )
     def test_a_host_name_goes_before_an_ip(self, addresses: list[dict[str, str]], address: str) -> None:
@@ -120,9 +147,59 @@ class TestAllowedRoutes:
         found = bind(obj(ELSEWHERE), place(team="a"), [gateway(namespace="infra", listener=listener)])
         assert bound(found) == (("infra/waypoint", "") if allowed else (None, "MS210"))
 
-    def test_the_own_namespace_needs_no_permission(self) -> None:
-        listener = {"allowedRoutes": {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}}
-        assert bound(bind(obj(USE), "shop", [gateway(listener=listener)])) == ("shop/waypoint", "")
+    @pytest.mark.parametrize(
+        ("namespaces", "allowed"),
+        [
+            ({"from": "Same"}, True),
+            ({"from": "None"}, True),
+            ({"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}, True),
+            ({"from": "Selector", "selector": {"matchLabels": {"team": "b"}}}, False),
+            ({"from": "Selector", "selector": {}}, True),
+            ({"from": "Selector"}, False),
+        ],
+    )
+    @pytest.mark.parametrize("level", ["object", "namespace"])
+    def test_a_selector_has_to_match_the_waypoints_own_namespace_too(
+        self, namespaces: dict[str, Any], allowed: bool, level: str
+    ) -> None:
+        """An empty selector matches everything, a missing one nothing (Kubernetes' LabelSelectorAsSelector)."""
+        own, described = (obj(USE), place(team="a")) if level == "object" else (obj(), place(team="a", **USE))
+        found = bind(own, described, [gateway(listener={"allowedRoutes": {"namespaces": namespaces}})])
+        assert bound(found) == (("shop/waypoint", "") if allowed else (None, "MS210"))
+
+    @pytest.mark.parametrize(("port", "waypoint"), [(15008, "infra/waypoint"), (15009, None)])
+    def test_only_the_tunnels_own_port_counts(self, port: int, waypoint: str | None) -> None:
+        listener = {"port": port, "allowedRoutes": {"namespaces": {"from": "All"}}}
+        assert bind(obj(ELSEWHERE), "shop", [gateway(namespace="infra", listener=listener)])["waypoint"] == waypoint
+
+    @pytest.mark.parametrize(
+        ("annotation", "waypoint"),
+        [
+            ("PROXY/15088", "infra/waypoint"),
+            ("NONE/15088", "infra/waypoint"),
+            ("PROXY", None),
+            ("NONE", None),
+            ("proxy/15088", None),
+            ("PROXY/15088/1", None),
+            ("PROXY/many", None),
+        ],
+    )
+    def test_the_inbound_binding_names_a_port_or_the_first_listener_for_the_proxy_protocol(
+        self, annotation: str, waypoint: str | None
+    ) -> None:
+        """The second listener admits every namespace, the first, the one for the PROXY protocol, its own only."""
+        sandwich = gateway(namespace="infra", annotations={"ambient.istio.io/waypoint-inbound-binding": annotation})
+        sandwich["spec"]["listeners"] = [
+            {"name": "own", "protocol": "istio.io/PROXY", "port": 15089},
+            {"name": "in", "protocol": "TCP", "port": 15088, "allowedRoutes": {"namespaces": {"from": "All"}}},
+        ]
+        assert bind(obj(ELSEWHERE), "shop", [sandwich])["waypoint"] == waypoint
+
+    def test_the_proxy_protocol_alone_is_enough_whatever_the_port(self) -> None:
+        sandwich = gateway(namespace="infra", annotations={"ambient.istio.io/waypoint-inbound-binding": "PROXY"})
+        admits = {"allowedRoutes": {"namespaces": {"from": "All"}}}
+        sandwich["spec"]["listeners"] = [{"name": "in", "protocol": "istio.io/PROXY", "port": 15015, **admits}]
+        assert bind(obj(ELSEWHERE), "shop", [sandwich])["waypoint"] == "infra/waypoint"
 
     def test_a_sandwiched_waypoint_is_entered_at_the_port_its_class_binds(self) -> None:
         sandwich = gateway(namespace="infra", gateway_class="my-waypoint")
@@ -159,6 +236,12 @@ class TestTrafficType:
     def test_the_label_says_what_a_waypoint_is_for(self, waypoint_for: str | None, kind: str, takes: bool) -> None:
         labels = {"istio.io/waypoint-for": waypoint_for} if waypoint_for else {}
         assert (bind(obj(USE), "shop", [gateway(labels=labels)], kind)["waypoint"] is not None) is takes
+
+    def test_a_namespaces_waypoint_for_services_is_none_for_its_pods_without_a_word(self) -> None:
+        assert bound(bind(obj(), place(**USE), [gateway()], "workload")) == (None, "")
+        assert bound(bind(obj(USE), "shop", [gateway()], "workload")) == (None, "MS210")
+        only_pods = gateway(labels={"istio.io/waypoint-for": "workload"})
+        assert bound(bind(obj(), place(**USE), [only_pods])) == (None, "MS210")
 
     def test_the_class_gives_the_default_and_the_gateway_overrides_it(self) -> None:
         gateway_class = {
@@ -199,7 +282,7 @@ class TestCanaryWaypoints:
     def test_without_a_weight_nothing_goes_there(self) -> None:
         assert bind(obj(self.LABELS), "shop", self.BOTH)["canary_weight"] == 0
 
-    @pytest.mark.parametrize("weight", ["101", "-1", "5.5", "many", "²"])
+    @pytest.mark.parametrize("weight", ["101", "-1", "5.5", "many", "²", "", "9" * 5000])
     def test_a_bad_weight_leaves_the_primary_alone(self, weight: str) -> None:
         found = bind(obj(self.LABELS, annotations=self.weight(weight)), "shop", self.BOTH)
         assert (found["waypoint"], found["canary"]) == ("shop/waypoint", None)
@@ -211,6 +294,34 @@ class TestCanaryWaypoints:
     def test_without_a_primary_there_is_no_canary(self) -> None:
         found = bind(obj(self.LABELS, annotations=self.weight("20")), "shop", [gateway("next")])
         assert bound(found) == (None, "MS210")
+
+    @pytest.mark.parametrize("name", ["", "none", "waypoint"])
+    def test_no_name_or_the_primarys_is_no_canary(self, name: str) -> None:
+        labels = {**USE, "istio.io/use-waypoint-canary": name}
+        assert bind(obj(labels, annotations=self.weight("20")), "shop", self.BOTH)["canary"] is None
+
+    def test_a_canary_of_another_namespace(self) -> None:
+        labels = {**self.LABELS, "istio.io/use-waypoint-canary-namespace": "infra"}
+        shared = gateway("next", "infra", listener={"allowedRoutes": {"namespaces": {"from": "All"}}})
+        found = bind(obj(labels, annotations=self.weight("20")), "shop", [gateway(), shared])
+        assert (found["canary"], found["canary_weight"]) == ("infra/next", 20)
+
+    def test_pods_have_no_canary(self) -> None:
+        takes_all = {"istio.io/waypoint-for": "all"}
+        both = [gateway(labels=takes_all), gateway("next", labels=takes_all)]
+        found = bind(obj(self.LABELS, annotations=self.weight("20")), "shop", both, "workload")
+        assert (found["waypoint"], found["canary"]) == ("shop/waypoint", None)
+
+    def test_under_the_namespaces_waypoint_each_is_the_objects_where_it_states_it(self) -> None:
+        """Label and weight are looked for one by one: on the object, then on the namespace."""
+        described = place(**USE, **{"istio.io/use-waypoint-canary": "third"})
+        described["metadata"]["annotations"] = self.weight("30")
+        three = [*self.BOTH, gateway("third")]
+        own = obj({"istio.io/use-waypoint-canary": "next"})
+        found = bind(own, described, three)
+        assert (found["canary"], found["canary_weight"]) == ("shop/next", 30)
+        found = bind(obj(annotations=self.weight("42")), described, three)
+        assert (found["canary"], found["canary_weight"]) == ("shop/third", 42)
 
     def test_the_namespaces_canary_counts_only_with_the_namespaces_waypoint(self) -> None:
         described = place(**self.LABELS)

@@ -25,7 +25,8 @@ class TestPriorityLoad:
         [
             ([(2, 10), (2, 10)], (50, 50)),
             ([(5, 10), (2, 10)], (72, 28)),
-            ([(0, 10), (0, 10)], (0, 0)),
+            ([(0, 10), (0, 10)], (100, 0)),
+            ([(0, 0), (0, 0)], (100, 0)),
             ([(0, 0), (3, 3)], (0, 100)),
             ([(1, 3), (1, 3), (1, 3)], (46, 46, 8)),
             ([(1, 9), (1, 9), (1, 9)], (34, 33, 33)),
@@ -50,6 +51,24 @@ class TestPriorityLoad:
         loads = priority_load([(2, 10), (2, 30)], panic=50)
         assert (loads.percents, loads.panic) == ((25, 75), (True, True))
 
+    @pytest.mark.parametrize(
+        ("levels", "percents"),
+        [
+            ([(0, 2), (0, 1)], (67, 33)),
+            ([(0, 0), (0, 2), (0, 1)], (0, 67, 33)),
+            ([(0, 7), (1, 5), (1, 4)], (44, 31, 25)),
+        ],
+    )
+    def test_what_rounding_leaves_goes_to_the_first_priority_with_hosts(
+        self, levels: list[tuple[int, int]], percents: tuple[int, ...]
+    ) -> None:
+        """By host count: 7, 5 and 4 of 16 are 43.75, 31.25 and 25 percent, so that one is left over."""
+        assert priority_load(levels, panic=50).percents == percents
+
+    def test_a_threshold_above_a_hundred_is_a_hundred(self) -> None:
+        assert priority_load([(5, 10)], panic=300).panic == (True,)
+        assert priority_load([(10, 10)], panic=300).panic == (False,)
+
     def test_nothing_healthy_under_panic_still_serves(self) -> None:
         assert priority_load([(0, 10), (0, 10)], panic=50).percents == (50, 50)
 
@@ -67,9 +86,8 @@ class TestPriorityLoad:
         assert priority_load([(5, 10), (10, 10)]).shares == (Fraction(7, 10), Fraction(3, 10))
 
     @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)).map(lambda pair: (min(pair), max(pair)))))
-    def test_loads_sum_to_a_hundred_or_nothing_is_healthy(self, levels: list[tuple[int, int]]) -> None:
-        total = sum(priority_load(levels).percents)
-        assert total == (100 if any(140 * healthy // max(size, 1) for healthy, size in levels) else 0)
+    def test_loads_sum_to_a_hundred(self, levels: list[tuple[int, int]]) -> None:
+        assert sum(priority_load(levels).percents) == (100 if levels else 0)
 
 
 class TestLocalityWeights:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshsim.dataplane.ztunnel import NextHop, Outcome, Refusal, from_waypoint, inbound, next_hops
+from meshsim.dataplane.inbound import inbound
+from meshsim.dataplane.ztunnel import NextHop, Outcome, Refusal, from_waypoint, next_hops
 from meshsim.model.evidence import Source
 from meshsim.tables.load import ztunnel_tables
 from meshsim.tables.ztunnel import ZtunnelTables

@@ -113,7 +113,7 @@ def row(**changes: Any) -> Row:
         frm="cluster2/shop/recommender",
         to=TO,
         path="/items",
-        members=("cluster2/shop/recommender", "cluster2/shop/other"),
+        member_names=("cluster2/shop/recommender", "cluster2/shop/other"),
         rollout=ROLLOUT,
         verdict=Verdict.BYPASSED,
         reasons=("MS201",),
@@ -135,7 +135,7 @@ def row(**changes: Any) -> Row:
 def applied(**changes: Any) -> Row:
     found = row(
         frm="cluster1/shop/basket",
-        members=(),
+        member_names=(),
         verdict=Verdict.APPLIED,
         reasons=(),
         effective=Shares(stable=F(3, 4), canary=F(1, 4)),
@@ -158,7 +158,7 @@ def failing(**changes: Any) -> Row:
     )
     found = row(
         frm="cluster1/shop/cart",
-        members=(),
+        member_names=(),
         verdict=Verdict.FAILING,
         reasons=("MS301",),
         effective=Shares(stable=F(3, 4), error=share),

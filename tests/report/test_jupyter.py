@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from report.balanced import tags
@@ -79,3 +80,28 @@ def test_ipython_shows_values_of_the_model() -> None:
         "    assert 'text/html' in shell.display_formatter.format(value)[0], type(value)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_explanation_shows_the_path_the_repair_and_the_proof(session: Session) -> None:
+    found = session.explain("cluster2/shop/recommender", "catalog.shop.mesh.internal:8080")
+    assert isinstance(found, tuple)
+    html = found._repr_html_()  # type: ignore[attr-defined]
+    tags(html)
+    for part in ("eastwest:cluster1", "remove label istio.io/use-waypoint", "kubectl --context cluster2", "istioctl"):
+        assert part in html
+
+
+def test_a_frame_has_a_row_a_verdict_and_exact_shares(session: Session) -> None:
+    frame = session.verdicts().frame()  # type: ignore[attr-defined]
+    assert list(frame["from"]) == ["cluster2/shop/recommender", "cluster1/shop/basket"]
+    assert list(frame["canary"]) == [Fraction(1, 5), Fraction(1, 4)]  # 1 of 5 pods; the weight 25
+    matrix = meshsim.load("scenarios/canary-gateway-api").matrix().frame()  # type: ignore[attr-defined]
+    assert list(matrix["at"].unique()) == ["step:1", "step:3", "step:5"]
+
+
+def test_rows_have_the_answers_keys(session: Session) -> None:
+    bypassed, _ = session.verdicts()
+    assert bypassed.members == 1
+    assert bypassed.exact == {"stable": "4/5", "canary": "1/5"}
+    assert bypassed.effective is not None
+    assert bypassed.effective["canary"] == bypassed.effective.canary == Fraction(1, 5)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from meshsim.model.errors import InputError, UsageError
+from meshsim.model.evidence import Source
 from meshsim.model.timeline import Timeline
 from meshsim.rollouts import shown
+from meshsim.scenario.scenario import Entry
 from meshsim.session import Session
 from meshsim.simulation.timeline import record
 
@@ -230,3 +232,31 @@ def test_two_rollouts_take_turns_at_one_instant(scenario: MakeSession) -> None:
     turns = [frame.subject for frame in history.frames if frame.kind == "sync"]
     assert turns[:2] == ["cluster1/orders/pricing", "cluster1/orders/pricing"] or turns[0] != turns[1]
     assert set(turns) == {"cluster1/orders/pricing", "cluster2/orders/pricing"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "paused_at_100", "step_at_200"),
+    [
+        # Written above the promotion at 120 s: the pause at 60 s is promoted at once, and 120 s ends the second one.
+        ([("at", 60.0, "set-image"), ("when", 0.0, "promote"), ("at", 120.0, "promote")], "2/3", "3/3"),
+        # Written below it: it means the pause after 120 s, which the pods reach at 130 s.
+        ([("at", 60.0, "set-image"), ("at", 120.0, "promote"), ("when", 0.0, "promote")], "0/3", "3/3"),
+        ([("at", 60.0, "set-image"), ("at", 120.0, "promote"), ("when", 600.0, "promote")], "0/3", "2/3"),
+    ],
+)
+def test_when_paused_means_the_pause_after_what_is_written_above(
+    scenario: MakeSession, entries: list[tuple[str, float, str]], paused_at_100: str, step_at_200: str
+) -> None:
+    timeline = tuple(
+        Entry(
+            verb=verb,
+            args=V2 if verb == "set-image" else {"rollout": NAME},
+            source=Source("test"),
+            **({"at": time} if kind == "at" else {"when": "paused", "after": time}),
+        )
+        for kind, time, verb in entries
+    )
+    there = scenario("guide-gateway-api")
+    session = Session(replace(there.scenario, timeline=timeline), there.mesh)
+    steps = [shown(session.situation(at).deployed.states[R]).step for at in (100.0, 200.0)]
+    assert steps == [paused_at_100, step_at_200]
