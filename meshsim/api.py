@@ -13,7 +13,7 @@ istiod
 Envoy
     `priority_load([(healthy, total), …], panic=0)` and `priorities(endpoints, setting, proxy_locality)`.
 Argo Rollouts
-    `meshsim.rollouts.formulas`, which says what `rollout`, `status` and `sets` may look like.
+    `meshsim.rollouts.formulas`; `meshsim.rollouts.given` says what `rollout`, `status` and `sets` may look like.
     Pods: `desired_counts(rollout, status, sets)`, `at_desired(…)`, `threshold_met`, `replicas_at_weight`,
     `approximate_counts`, `canary_target`, `desired_canary_weight`, `fenceposts`.
     Traffic: `weight_at(rollout, status, sets)`, `services_at(…)`, `current_set_weight`, `abort_weight`, `stable_ready`.

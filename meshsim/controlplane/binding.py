@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Final, final
 
 from meshsim.controlplane.attachment import INBOUND_BINDING, WAYPOINT_PROTOCOLS, allows, ready, traffic_type
+from meshsim.controlplane.visibility import is_public
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.evidence import Assumed
@@ -99,7 +100,8 @@ def bind(cluster: Cluster, obj: Manifest | None, namespace: str, kind: str = "se
             return Binding(facts=facts.read())
         elsewhere = cluster.label(facts, source, USE_WAYPOINT_NAMESPACE, missing)
         place = namespace if elsewhere is None else elsewhere
-        if obj is not None and place != namespace and _namespace_only(obj):
+        apart = obj is not None and obj.kind == "ServiceEntry" and place != namespace
+        if apart and not is_public(cluster, namespace, facts):
             return Binding(missing="MS210", facts=facts.read())
         inherited = obj is not None and source is not obj
         primary = _attach(cluster, facts, name, place, namespace, kind, asked=not (inherited and kind == "workload"))
@@ -141,11 +143,6 @@ def _with_canary(
     if same or canary.gateway is None or not 0 <= percent <= _WHOLE:
         return replace(primary, facts=facts.read())
     return replace(primary, canary=canary, canary_weight=percent, facts=facts.read())
-
-
-def _namespace_only(obj: Manifest) -> bool:
-    """Whether a ServiceEntry is visible in its own namespace only; such a one binds no waypoint of another."""
-    return obj.kind == "ServiceEntry" and obj.get("spec", "exportTo", default=[]) == ["."]
 
 
 def _attach(

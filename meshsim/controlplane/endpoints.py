@@ -8,7 +8,7 @@ from meshsim.controlplane.distribution import SCOPES
 from meshsim.controlplane.hosts import Host, Place, hosts_of, proxy_labels, row_of
 from meshsim.controlplane.known import KnownService, Member, Port, target_port
 from meshsim.controlplane.locality import LABEL_OF_SCOPE, distribute, priorities
-from meshsim.controlplane.meshconfig import locality_setting
+from meshsim.controlplane.meshconfig import locality_setting, mesh_config
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import HASH_LABEL
 from meshsim.model.facts import Fact, Facts
@@ -23,6 +23,7 @@ LB: Final = {
     "RANDOM": "RANDOM",
     "ROUND_ROBIN": "ROUND_ROBIN",
 }
+ZONE_AWARE: Final = "zoneAwareLbSetting"
 SUBSET_LOST: Final = "subset-lost"
 VIA: Final = {"ambient": Via.HBONE, "sidecar": Via.MTLS}
 AUTO_UNREADY: Final = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
@@ -74,6 +75,7 @@ def cluster_of(
         setting,
         {"locality": place.locality, "labels": proxy_labels(place)},
         failover=forced or bool(policy.get("outlierDetection")),
+        dialect=place.cluster.dialect,
     )
     facts.take(why)
     lb, limits = _load_balancer(policy)
@@ -101,7 +103,7 @@ def cluster_of(
         empty_reason=empty,
         marks=frozenset({SUBSET_LOST}) if _loses_subset(members, served, labels) else frozenset(),
         why=facts.read(),
-        unmodelled=(*limits, *_node_local(service, served)),
+        unmodelled=(*limits, *_node_local(service, served), *_zone_aware(service, hosts, setting)),
         contested=contested,
     )
 
@@ -186,15 +188,29 @@ def _why_empty(here: str, members: Sequence[Member], matching: Sequence[Member],
 def _setting(
     place: Place, service: KnownService, policy: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, bool, tuple[Fact, ...]]:
-    """The locality setting that counts, and whether it acts without outlier detection: a DestinationRule's, else
-    the service's distribution (which does), else the mesh's (loadbalancer.go:250)."""
-    stated = (policy.get("loadBalancer") or {}).get("localityLbSetting")
+    """The setting that counts, and whether it acts without outlier detection: a DestinationRule's, else the service's
+    distribution (which does), else the mesh's. A waypoint's clusters are never zone-aware (loadbalancer.go:250)."""
+    zones = place.source != "waypoint" and bool(place.cluster.dialect.value("locality.zone-aware"))
+    balancer = policy.get("loadBalancer") or {}
+    if zones and isinstance(balancer.get(ZONE_AWARE), dict):
+        return {ZONE_AWARE: balancer[ZONE_AWARE]}, False, ()
+    stated = balancer.get("localityLbSetting")
     if isinstance(stated, dict):
         return (None if stated.get("enabled") is False else stated), False, ()
     scopes = SCOPES.get(service.distribution)
     if scopes is not None:
         return {"failoverPriority": [LABEL_OF_SCOPE[scope] for scope in scopes]}, True, service.balancing_facts
+    mesh_wide = mesh_config(place.cluster).get(ZONE_AWARE)
+    if zones and isinstance(mesh_wide, dict):
+        return {ZONE_AWARE: mesh_wide}, False, ()
     return locality_setting(place.cluster), False, ()
+
+
+def _zone_aware(service: KnownService, hosts: Sequence[Host], setting: Mapping[str, Any] | None) -> tuple[str, ...]:
+    stated = (setting or {}).get(ZONE_AWARE)
+    if stated is None or stated.get("enabled") is False or len({host.locality for host in hosts}) < 2:
+        return ()
+    return (f"{ZONE_AWARE} of {service.host}: what each zone gets depends on how many proxies the zones have",)
 
 
 def _locality_weights(

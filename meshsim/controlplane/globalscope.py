@@ -2,7 +2,7 @@
 (istio pilot/pkg/serviceregistry/ambient/services.go:338)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from meshsim.controlplane.attachment import selects
 from meshsim.controlplane.meshconfig import GLOBAL_LABEL, PROFILE, config_manifest, note, scope_configs
@@ -10,14 +10,24 @@ from meshsim.mesh.mesh import Cluster
 from meshsim.model.evidence import Assumed, Evidence
 from meshsim.model.facts import Facts
 
+_GLOBAL: Final = "GLOBAL"
+
 
 def is_global(
-    cluster: Cluster, namespace: str, labels: Mapping[str, str], subject: str, where: Evidence, facts: Facts
+    watcher: Cluster,
+    cluster: Cluster,
+    namespace: str,
+    labels: Mapping[str, str],
+    subject: str,
+    where: Evidence,
+    facts: Facts,
 ) -> bool:
-    """Whether a Service with these labels in `namespace` is shared with other clusters.
+    """Whether a Service with these labels in `namespace` of `cluster` is shared, as `watcher` has it: the labels are
+    the Service's own cluster's, the configuration that selects by them is the watcher's (services.go
+    `GlobalNestedWorkloadServicesCollection`; istio.io, ambient multicluster: scopes are not read across clusters).
 
-    The first entry of `serviceScopeConfigs` that selects it decides, the namespace's and the Service's selectors
-    both where both are set; what none selects is local.
+    Any entry of `serviceScopeConfigs` with scope GLOBAL that selects it makes it so, by the namespace's and the
+    Service's selectors both where both are set; an entry with scope LOCAL takes nothing away.
     """
     facts.note(subject, f"label:{GLOBAL_LABEL}", labels.get(GLOBAL_LABEL), where)
     described = cluster.namespace(namespace)
@@ -25,15 +35,14 @@ def is_global(
         "kubernetes.io/metadata.name": namespace,
         **(described.labels if described is not None else {}),
     }
-    for index, entry in enumerate(scope_configs(cluster)):
-        if not _selected(entry, namespace_labels, dict(labels)):
+    for index, entry in enumerate(scope_configs(watcher)):
+        if entry.get("scope") != _GLOBAL or not _selected(entry, namespace_labels, dict(labels)):
             continue
-        chosen = str(entry.get("scope") or "LOCAL")
-        if config_manifest(cluster) is not None:
-            note(cluster, facts, f"serviceScopeConfigs.{index}.scope", chosen, "")
+        if config_manifest(watcher) is not None:
+            note(watcher, facts, f"serviceScopeConfigs.{index}.scope", _GLOBAL, "")
         else:
-            facts.note(f"{cluster.name}/istiod", "meshConfig.serviceScopeConfigs", chosen, Assumed(f"as in {PROFILE}"))
-        return chosen.upper() == "GLOBAL"
+            facts.note(f"{watcher.name}/istiod", "meshConfig.serviceScopeConfigs", _GLOBAL, Assumed(f"as in {PROFILE}"))
+        return True
     return False
 
 

@@ -4,6 +4,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from meshsim.model.errors import InputError
+from meshsim.tables.dialect import Dialect, parse_dialect
+from meshsim.tables.plainrow import PlainRow, whole_number
 from meshsim.tables.service import Scope
 from meshsim.tables.workload import Locality
 
@@ -23,66 +26,86 @@ LABEL_OF_SCOPE: Final = {
 }
 _IMPLIED: Final = {"network": NETWORK, "cluster": CLUSTER}
 _PARTS: Final = {REGION: "region", ZONE: "zone", SUBZONE: "subzone"}
+_WHOLE: Final = 100
 _RANKS: Final = 5
 """A region rank is 0 to 4, so that five times a label rank keeps the labels' order (loadbalancer.go:250)."""
 
 
 def priorities(
-    endpoints: Sequence[Mapping[str, Any]],
+    endpoints: Sequence[str | Mapping[str, Any]],
     setting: Mapping[str, Any] | None,
     proxy_locality: str | Mapping[str, Any],
     *,
     proxy_labels: Mapping[str, str] | None = None,
     failover: bool = True,
+    dialect: str | Dialect = "istio/1.31",
 ) -> list[int | None]:
     """The Envoy priority that Istio gives each endpoint; None for one that `distribute` leaves out.
 
     An endpoint has `locality` (`region/zone/subzone` or a mapping) and optionally `labels` (without them, those that
     follow from its locality), `network` and `cluster`, which stand for the topology labels of the same names.
-    `setting` is a localityLbSetting (None or `enabled: false`: no priorities). `proxy_locality` may be a mapping that
-    also holds the proxy's `labels`, `network` and `cluster`. `failover` says whether failover is active at all:
-    outlier detection is set, or trafficDistribution forces it.
+    `setting` is a localityLbSetting, or the `loadBalancer` that holds one or a zoneAwareLbSetting (None or
+    `enabled: false`: no priorities). `proxy_locality` may be a mapping that also holds the proxy's `labels`, `network`
+    and `cluster`. `failover` says whether failover is active at all: outlier detection is set, or trafficDistribution
+    forces it.
 
     >>> priorities([{"locality": "us/a"}, {"locality": "us/b"}, {"locality": "eu/c"}], {}, "us/a")
     [0, 1, 2]
+    >>> priorities([{"network": "n1"}, {"network": "n2"}], {"failoverPriority": ["topology.istio.io/network"]},
+    ...            {"network": "n2"})
+    [1, 0]
+    >>> priorities([{"locality": "us/a"}, {"locality": "us/b"}], {"zoneAwareLbSetting": {}}, "us/a")
+    [0, 0]
     """
-    localities = [locality_of(endpoint.get("locality")) for endpoint in endpoints]
-    proxy = proxy_locality if isinstance(proxy_locality, Mapping) else {"locality": proxy_locality}
+    rows = [_row(endpoint, f"endpoint {index}") for index, endpoint in enumerate(endpoints)]
+    localities = [locality_of(row.get("locality", row)) for row in rows]
+    proxy = _row(proxy_locality, "proxy_locality")
     own = locality_of(proxy.get("locality", proxy))
-    if setting is None or setting.get("enabled") is False:
-        return [0] * len(endpoints)
-    if setting.get("distribute"):
-        weights = distribute(localities, setting, own)
+    stated, by_region = _read({"enabled": False} if setting is None else setting)
+    if stated.get("enabled") is False:
+        return [0] * len(rows)
+    if stated.get("distribute"):
+        weights = _distributed(localities, stated, own)
         return [0 if weights is None or locality in weights else None for locality in localities]
     if not failover:
-        return [0] * len(endpoints)
-    ranks = [0] * len(endpoints)
-    names = setting.get("failoverPriority") or ()
+        return [0] * len(rows)
+    regions = [(entry.text("from"), entry.text("to")) for entry in stated.rows("failover", "failover")]
+    ranks = [0] * len(rows)
+    names = [str(name) for name in stated.sequence("failoverpriority")]
     labels = {**_labels(proxy, own), **(proxy_labels or {})}
     if names and labels:
-        found = [label_rank(_labels(e, at), labels, names) for e, at in zip(endpoints, localities, strict=True)]
+        known = parse_dialect(dialect) if isinstance(dialect, str) else dialect
+        first = bool(known.value("locality.network-first"))
+        found = [
+            label_rank(_labels(row, at), labels, names, network_first=first)
+            for row, at in zip(rows, localities, strict=True)
+        ]
         ranks = compacted(found)
-    regions = setting.get("failover") or ()
     if not names or regions:
-        ranks = [rank * _RANKS + _locality_rank(own, at, regions) for rank, at in zip(ranks, localities, strict=True)]
+        by_place = _region_rank if by_region else _locality_rank
+        ranks = [rank * _RANKS + by_place(own, at, regions) for rank, at in zip(ranks, localities, strict=True)]
     return list(compacted(ranks))
 
 
-def label_rank(labels: Mapping[str, str], proxy: Mapping[str, str], names: Sequence[str]) -> int:
+def label_rank(
+    labels: Mapping[str, str], proxy: Mapping[str, str], names: Sequence[str], *, network_first: bool = True
+) -> int:
     """The rank of an endpoint under failoverPriority: labels left at the first mismatch, 0 where all match.
 
-    `name=value` compares with that value instead of the proxy's. A mismatch of a leading network label counts for
-    as many as all labels together, and the others still rank (loadbalancer.go priorityLabelOverrides).
+    `name=value` compares with that value instead of the proxy's, wherever the name stands. With `network_first` a
+    mismatch of a leading network label counts for as many as all labels together, and the others still rank
+    (loadbalancer.go priorityLabelOverrides, applyFailoverPriorityPerLocality).
     """
+    keys = [name.partition("=")[0] for name in names]
+    stated = dict(name.split("=") for name in names if name.count("=") == 1)
     offset = 0
-    for index, name in enumerate(names):
-        key, given, value = str(name).partition("=")
-        if (value if given else proxy.get(key, "")) == labels.get(key, ""):
+    for index, key in enumerate(keys):
+        if (stated[key] if key in stated else proxy.get(key, "")) == labels.get(key, ""):
             continue
-        if index == 0 and key == NETWORK:
-            offset = len(names)
+        if network_first and index == 0 and key == NETWORK:
+            offset = len(keys)
             continue
-        return offset + len(names) - index
+        return offset + len(keys) - index
     return offset
 
 
@@ -98,17 +121,25 @@ def distribute(
     divided over the localities it matches in proportion to their endpoints, rounded up, and those that nothing
     matches are left out.
     """
-    entry = next((e for e in setting.get("distribute") or () if _matches(proxy, str(e.get("from", "")))), None)
+    return _distributed(localities, PlainRow(setting, "setting"), proxy, weights)
+
+
+def _distributed(
+    localities: Iterable[Locality], setting: PlainRow, proxy: Locality, weights: Sequence[int] | None = None
+) -> dict[Locality, int] | None:
+    entries = setting.rows("distribute", "distribute")
+    entry = next((entry for entry in entries if _matches(proxy, entry.text("from"))), None)
     if entry is None:
         return None
     counts: dict[Locality, int] = {}
     for index, locality in enumerate(localities):
         counts[locality] = counts.get(locality, 0) + (weights[index] if weights is not None else 1)
     found: dict[Locality, int] = {}
-    for pattern, weight in (entry.get("to") or {}).items():
+    for pattern, stated in (entry.get("to") or {}).items():
+        weight = whole_number(stated, f"weight of {pattern} in distribute", _WHOLE)
         matched = [at for at in counts if at not in found and _matches(at, str(pattern))]
         total = sum(counts[at] for at in matched)
-        found.update({at: -(-counts[at] * int(weight) // total) for at in matched})
+        found.update({at: -(-counts[at] * weight // total) for at in matched})
     return {at: weight for at, weight in found.items() if weight}
 
 
@@ -127,13 +158,36 @@ def locality_of(value: Any) -> Locality:
     return Locality(*(*str(value or "").split("/"), "", "", "")[:3])
 
 
-def _locality_rank(proxy: Locality, endpoint: Locality, regions: Sequence[Mapping[str, Any]]) -> int:
+def _locality_rank(proxy: Locality, endpoint: Locality, regions: Sequence[tuple[str, str]]) -> int:
     if proxy.region == endpoint.region:
         if proxy.zone != endpoint.zone:
             return 2
         return 0 if proxy.subzone == endpoint.subzone else 1
-    to = next((str(entry.get("to", "")) for entry in regions if entry.get("from") == proxy.region), None)
+    to = next((after for before, after in regions if before == proxy.region), None)
     return 3 if to is None or endpoint.region == to else 4
+
+
+def _region_rank(proxy: Locality, endpoint: Locality, regions: Sequence[tuple[str, str]]) -> int:
+    """Zone-aware balancing leaves zones to Envoy, and ranks regions alone: own, its failover, the rest."""
+    return max(0, _locality_rank(proxy, endpoint, regions) - 2)
+
+
+def _read(stated: Any) -> tuple[PlainRow, bool]:
+    """The setting itself, and whether it is a zone-aware one; a DestinationRule's `loadBalancer` holds either."""
+    setting = PlainRow(stated, "setting")
+    for name in ("zoneawarelbsetting", "localitylbsetting"):
+        if setting.get(name) is not None:
+            return setting.row(name), name.startswith("zone")
+    return setting, False
+
+
+def _row(value: Any, name: str) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        return {"locality": value}
+    if isinstance(value, Mapping):
+        return value
+    msg = f"{name}: {value!r} is neither a mapping nor a locality"
+    raise InputError(msg)
 
 
 def _matches(locality: Locality, pattern: str) -> bool:

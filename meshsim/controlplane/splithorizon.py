@@ -1,7 +1,7 @@
 """Upstream's split horizon: one service of one name across clusters, seen differently from each network
 (istio pilot/pkg/serviceregistry/ambient/multicluster.go).
 
-A link is a remote secret. A Service that its own cluster's meshConfig makes global is merged with its namesakes; pods
+A link is a remote secret. A Service that the watcher's meshConfig makes global is merged with its namesakes; pods
 on the watcher's network are its endpoints one by one, those of another network as one entry behind that network's
 east-west gateway.
 """
@@ -47,11 +47,11 @@ class _Offer:
 
 @final
 class SplitHorizon:
-    """All clusters' services, each cluster's offers computed once, merged anew for every watcher."""
+    """All clusters' services, merged anew for every watcher."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self._offers: dict[str, Mapping[Key, _Offer]] = {}
+        self._offers: dict[tuple[str, str], Mapping[Key, _Offer]] = {}
         self._pods: dict[tuple[str, Key], tuple[Member, ...]] = {}
 
     def known(self, name: str) -> tuple[KnownService, ...]:
@@ -59,10 +59,10 @@ class SplitHorizon:
         here = self.registry.cluster(name)
         flag = Facts()
         several = here.flag(flag, MULTI_NETWORK, "false", FLAG_SOURCE)
-        own = self._offered(here)
+        own = self._offered(here, here)
         offers: dict[Key, list[_Offer]] = {key: [offer] for key, offer in own.items()}
         for peer in self.registry.mesh.peers(name) if several else ():
-            for key, offer in self._offered(peer).items():
+            for key, offer in self._offered(here, peer).items():
                 if offer.shared:
                     offers.setdefault(key, []).append(offer)
         gateways: dict[str, tuple[str, ...]] = {}
@@ -76,24 +76,24 @@ class SplitHorizon:
         several = here.flag(Facts(), MULTI_NETWORK, "false", FLAG_SOURCE)
         for cluster in self.registry.mesh.visible(name) if several else (here,):
             for waypoint in waypoints(self.registry, cluster):
-                shared = self._waypoint_shared(cluster, waypoint)
+                shared = self._waypoint_shared(here, cluster, waypoint)
                 if cluster.name == name or shared:
                     found.setdefault((waypoint.namespace, waypoint.name), []).append((cluster, waypoint))
         gateways: dict[str, tuple[str, ...]] = {}
         return tuple(self._known_waypoint(here, key, owners, gateways) for key, owners in sorted(found.items()))
 
-    def _offered(self, cluster: Cluster) -> Mapping[Key, _Offer]:
-        if cluster.name not in self._offers:
+    def _offered(self, here: Cluster, cluster: Cluster) -> Mapping[Key, _Offer]:
+        if (here.name, cluster.name) not in self._offers:
             found: dict[Key, _Offer] = {}
             for service in cluster.of("Service"):
                 if service.get("spec", "type") == "ExternalName" or service.labels.get(MANAGED):
                     continue
                 facts = Facts()
                 ident, where = subject(cluster.name, service.key), service.evidence("metadata", "labels")
-                shared = is_global(cluster, service.namespace, service.labels, ident, where, facts)
+                shared = is_global(here, cluster, service.namespace, service.labels, ident, where, facts)
                 found[service.namespace, service.name] = _Offer(cluster, service, shared, facts.read())
-            self._offers[cluster.name] = found
-        return self._offers[cluster.name]
+            self._offers[here.name, cluster.name] = found
+        return self._offers[here.name, cluster.name]
 
     def _members(self, offer: _Offer) -> tuple[Member, ...]:
         key = (offer.cluster.name, (offer.service.namespace, offer.service.name))
@@ -207,7 +207,7 @@ class SplitHorizon:
         }
         return tuple(sorted(found))
 
-    def _waypoint_shared(self, cluster: Cluster, waypoint: Component) -> bool:
+    def _waypoint_shared(self, here: Cluster, cluster: Cluster, waypoint: Component) -> bool:
         """Whether a waypoint's own Service is global; a generated one carries its Gateway's labels (istio
         pilot/pkg/config/kube/gateway/deploymentcontroller.go)."""
         shown = cluster.get("Service", waypoint.namespace, waypoint.name)
@@ -217,7 +217,8 @@ class SplitHorizon:
         if shown is None and manifest.get("spec", "infrastructure") is not None:
             labels = {str(k): str(v) for k, v in manifest.get("spec", "infrastructure", "labels", default={}).items()}
         ident = subject(cluster.name, manifest.key)
-        return is_global(cluster, waypoint.namespace, labels, ident, manifest.evidence("metadata", "labels"), Facts())
+        where = manifest.evidence("metadata", "labels")
+        return is_global(here, cluster, waypoint.namespace, labels, ident, where, Facts())
 
     def _known_waypoint(
         self,
@@ -229,7 +230,7 @@ class SplitHorizon:
         namespace, name = key
         host = fqdn(name, namespace)
         first, component = owners[0]
-        shared = self._waypoint_shared(first, component)
+        shared = self._waypoint_shared(here, first, component)
         near: list[Member] = []
         far: dict[str, list[Pod]] = {}
         for cluster, waypoint in owners:

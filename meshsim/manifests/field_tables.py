@@ -160,7 +160,12 @@ _VIRTUALSERVICE: Final = {
 
 def _policy(under: str) -> dict[str, Field]:
     return {
-        **_rows(_M, "how endpoints are chosen", "loadBalancer.simple loadBalancer.localityLbSetting", under=under),
+        **_rows(
+            _M,
+            "how endpoints are chosen",
+            "loadBalancer.simple loadBalancer.localityLbSetting loadBalancer.zoneAwareLbSetting",
+            under=under,
+        ),
         **_rows(_R, "requests with an equal key stick to a pod", "loadBalancer.consistentHash", under=under),
         **_rows(_R, "new pods get less at first", "loadBalancer.warmupDurationSecs loadBalancer.warmup", under=under),
         **_rows(

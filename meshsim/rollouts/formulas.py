@@ -1,32 +1,22 @@
 """The controller's formulas and writers one by one, as pure functions on plain values: what `meshsim.api` offers of
 Argo Rollouts.
 
-`rollout` is the object as YAML has it, with or without its status. `status` is its status in Argo's words (default:
-`rollout["status"]`); every field of it may be absent. `sets` are its ReplicaSets, in any of these forms:
-
-* a list of objects as YAML has them (label `rollouts-pod-template-hash`, `spec.replicas`, `status.replicas`,
-  `status.availableReplicas`); an absent spec.replicas is 1, as everywhere in Kubernetes;
-* a list of bare mappings, `{"hash": …, "replicas": …, "available": …}` (`created`, by default `replicas`);
-* a mapping by role (`new` or `canary`, `stable`, `others`) or by pod-template hash, of either, or of
-  (replicas, available).
-
-The new ReplicaSet is `status.currentPodHash`'s; where the status does not say, that of the Rollout's template, else the
-latest one that is not stable. `version` is the controller's, such as "1.9" or "1.8.2"; weights are 0 to
-maxTrafficWeight (100), times are seconds. Nothing given is changed. What the controller or the plugin fails with is
-raised as `meshsim.rollouts.RolloutError`, in their words.
+`rollout`, `status` and `sets` may have any of the forms of `meshsim.rollouts.given`; what makes no sense is refused
+with an InputError. `version` is the controller's, such as "1.9" or "1.8.2"; weights are 0 to maxTrafficWeight (100),
+times are seconds. Nothing given is changed. What the controller or the plugin fails with is raised as
+`meshsim.rollouts.RolloutError`, in their words.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from meshsim.rollouts import scale, weight
-from meshsim.rollouts.gatewayapi import write_httproute
-from meshsim.rollouts.istio import write_destinationrule, write_virtualservice
+from meshsim.rollouts import gatewayapi, istio, scale, weight
+from meshsim.rollouts.given import SomeSets, all_sets, docs_of, one_set, picked, rollout_of, status_of, weights_given
 from meshsim.rollouts.phase import phase_of
 from meshsim.rollouts.reconcile import reconcile
-from meshsim.rollouts.replicaset import ReplicaSet, by_hash, replica_set
-from meshsim.rollouts.scale import Counts, Sets
+from meshsim.rollouts.replicaset import ReplicaSet
+from meshsim.rollouts.scale import Counts
 from meshsim.rollouts.services import may_switch, selected, switched
 from meshsim.rollouts.spec import (
     MANAGED_BY,
@@ -44,7 +34,7 @@ from meshsim.rollouts.spec import (
 from meshsim.rollouts.state import state_of
 from meshsim.rollouts.steps import step_hash
 from meshsim.rollouts.template_hash import template_hash
-from meshsim.rollouts.versions import LATEST, LATEST_GATEWAYAPI, controller
+from meshsim.rollouts.versions import LATEST, LATEST_GATEWAYAPI
 
 __all__ = [
     "Counts",
@@ -70,67 +60,6 @@ __all__ = [
     "write_httproute",
     "write_virtualservice",
 ]
-SomeSets = Iterable[Mapping[str, Any] | ReplicaSet] | Mapping[str, Any] | Sets | None
-_ROLES = {"new", "newRS", "canary", "stable", "stableRS", "others", "other", "older", "olderRSs", "oldRSs"}
-_OBJECT = {"metadata", "spec", "status", "kind"}
-
-
-def _status(rollout: Fields, status: Fields | None) -> Fields:
-    return (rollout.get("status") or {}) if status is None else status
-
-
-def picked(rollout: Fields, status: Fields, sets: SomeSets, *, version: str = LATEST) -> Sets:
-    """The new, the stable and the other ReplicaSets among `sets`, whatever the form they are given in."""
-    if sets is None:
-        return scale.NO_SETS
-    if isinstance(sets, Sets):
-        return sets
-    if isinstance(sets, Mapping):
-        if sets.keys() <= _ROLES:
-            return _by_role(status, sets)
-        sets = [sets] if sets.keys() & _OBJECT else [_with_hash(name, found) for name, found in sets.items()]
-    known = [replica_set(found, order) for order, found in enumerate(sets) if found is not None]
-    stable = by_hash(known, status.get("stableRS") or "")
-    new = _newest(rollout, status, known, stable, version)
-    return Sets(new, stable, tuple(found for found in known if found is not new and found is not stable))
-
-
-def _by_role(status: Fields, sets: Mapping[str, Any]) -> Sets:
-    def one(*roles: str) -> ReplicaSet | None:
-        given = next((sets[role] for role in roles if sets.get(role) is not None), None)
-        return None if given is None else replica_set(_with_hash(hashes[roles[0]], given))
-
-    hashes = {"new": status.get("currentPodHash") or "canary", "stable": status.get("stableRS") or "stable"}
-    new, stable = one("new", "newRS", "canary"), one("stable", "stableRS")
-    if new is None and is_promoted(status):
-        new = stable
-    others = next((sets[role] for role in ("others", "other", "older", "olderRSs", "oldRSs") if sets.get(role)), ())
-    return Sets(new, stable, tuple(replica_set(found, order) for order, found in enumerate(others)))
-
-
-def _with_hash(pod_hash: str, found: Mapping[str, Any] | ReplicaSet | Sequence[int]) -> Mapping[str, Any] | ReplicaSet:
-    """Bare counts with the hash that they are listed under."""
-    if isinstance(found, Sequence):
-        replicas, available = found
-        return {"hash": pod_hash, "replicas": replicas, "available": available}
-    if isinstance(found, ReplicaSet) or found.keys() & {"metadata", "hash"}:
-        return found
-    return {"metadata": {"name": pod_hash}, **found, "hash": pod_hash}
-
-
-def _newest(
-    rollout: Fields, status: Fields, known: list[ReplicaSet], stable: ReplicaSet | None, version: str
-) -> ReplicaSet | None:
-    recorded = status.get("currentPodHash") or ""
-    if recorded:
-        return by_hash(known, recorded)
-    template = (rollout.get("spec") or {}).get("template")
-    if template:
-        flavour = controller(version)["hash_flavour"]
-        found = by_hash(known, template_hash(template, flavour, status.get("collisionCount")))
-        if found is not None:
-            return found
-    return max((one for one in known if one is not stable), key=lambda one: (one.revision, one.order), default=None)
 
 
 # How many pods
@@ -140,22 +69,23 @@ def desired_counts(
     rollout: Fields,
     status: Fields | None = None,
     sets: SomeSets = None,
+    weights: Fields | int | None = None,
     *,
-    weights: Fields | None = None,
     version: str = LATEST,
 ) -> Counts:
     """(canary, stable) replicas that the controller wants.
 
-    `weights` (as in the status, or `{"canary": 25, "stable": 75}`) default to `status.canary.weights`. `sets` matter
-    for aborts with dynamicStableScale, and for basic canaries, which get there in several syncs: without them the
-    counts that they end at are returned.
+    `weights` (as in the status, or `{"canary": 25, "stable": 75}`, or just 25) default to `status.canary.weights`.
+    `sets` matter for aborts with dynamicStableScale, and for basic canaries, which get there in several syncs: without
+    them the counts that they end at are returned.
     Source: argo-rollouts utils/replicaset/canary.go:124-428.
     """
-    known = _status(rollout, status)
+    rollout = rollout_of(rollout)
+    known = status_of(rollout, status)
     found = picked(rollout, known, sets, version=version)
     if routing(rollout) is None and found == scale.NO_SETS:
         return scale.resting_counts(rollout, known, version=version)
-    used = weights_of(known) if weights is None else weights
+    used = weights_of(known) if weights is None else weights_given(rollout, weights)
     return scale.counts(rollout, known, found, used, version=version)
 
 
@@ -163,8 +93,8 @@ def at_desired(
     rollout: Fields,
     status: Fields | None = None,
     sets: SomeSets = None,
+    weights: Fields | int | None = None,
     *,
-    weights: Fields | None = None,
     version: str = LATEST,
 ) -> bool:
     """Whether canary and stable have the pods that the current step asks for.
@@ -172,9 +102,11 @@ def at_desired(
     `weights` are the traffic weights taken into account; unlike `desired_counts` the default is none, as the
     controller asks before it knows them. Source: argo-rollouts utils/replicaset/canary.go:59.
     """
-    known = _status(rollout, status)
+    rollout = rollout_of(rollout)
+    known = status_of(rollout, status)
     found = picked(rollout, known, sets, version=version)
-    return scale.is_at_desired(rollout, known, found, weights, version=version)
+    used = None if weights is None else weights_given(rollout, weights)
+    return scale.is_at_desired(rollout, known, found, used, version=version)
 
 
 def threshold_met(rollout: Fields, found: Mapping[str, Any] | None, desired: int, *, version: str = LATEST) -> bool:
@@ -184,7 +116,7 @@ def threshold_met(rollout: Fields, found: Mapping[str, Any] | None, desired: int
     >>> [threshold_met(ro, {"hash": "a", "replicas": 10, "available": n}, 10) for n in (8, 9)]
     [False, True]
     """
-    return scale.threshold_met(rollout, None if found is None else replica_set(found), desired, version=version)
+    return scale.threshold_met(rollout, None if found is None else one_set(found), desired, version=version)
 
 
 def current_set_weight(rollout: Fields, status: Fields | None = None) -> int:
@@ -196,14 +128,16 @@ def current_set_weight(rollout: Fields, status: Fields | None = None) -> int:
     >>> [current_set_weight(ro, {"currentStepIndex": index}) for index in range(4)]
     [10, 10, 40, 100]
     """
-    return scale.current_set_weight(rollout, _status(rollout, status))
+    rollout = rollout_of(rollout)
+    return scale.current_set_weight(rollout, status_of(rollout, status))
 
 
 def desired_canary_weight(
     rollout: Fields, status: Fields | None = None, sets: SomeSets = None, *, version: str = LATEST
 ) -> int:
     """The weight that pods are planned for; a dynamic abort walks the steps backwards (canary.go:518)."""
-    known = _status(rollout, status)
+    rollout = rollout_of(rollout)
+    known = status_of(rollout, status)
     return scale.desired_canary_weight(rollout, known, picked(rollout, known, sets, version=version), version=version)
 
 
@@ -211,7 +145,8 @@ def canary_target(
     rollout: Fields, status: Fields | None = None, sets: SomeSets = None, *, version: str = LATEST
 ) -> tuple[int | None, int]:
     """(explicit replicas or None, weight) that the canary is scaled by (canary.go GetCanaryReplicasOrWeight)."""
-    known = _status(rollout, status)
+    rollout = rollout_of(rollout)
+    known = status_of(rollout, status)
     found = picked(rollout, known, sets, version=version)
     return scale.canary_replicas_or_weight(rollout, known, found, version=version)
 
@@ -245,9 +180,10 @@ def weight_at(
     While stable has too few pods for the rest, nothing is written, and what `status.canary.weights` records stands.
     None where there is no weight: without traffic routing, or where nothing is recorded and nothing written.
     """
+    rollout = rollout_of(rollout)
+    known = status_of(rollout, status)
     if routing(rollout) is None:
         return None
-    known = _status(rollout, status)
     decision = weight.decide(rollout, known, picked(rollout, known, sets, version=version), version=version)
     if not decision.held:
         return decision.weight
@@ -258,13 +194,14 @@ def weight_at(
 def abort_weight(rollout: Fields, status: Fields | None = None, sets: SomeSets = None, *, version: str = LATEST) -> int:
     """The weight written on an abort or a dynamic rollback: 0 unless dynamicStableScale has shrunk the stable
     ReplicaSet (rollout/trafficrouting.go:361-396)."""
-    known = _status(rollout, status)
+    rollout = rollout_of(rollout)
+    known = status_of(rollout, status)
     return weight.abort_weight(rollout, known, picked(rollout, known, sets, version=version), version=version)
 
 
 def stable_ready(rollout: Fields, stable: Mapping[str, Any] | None, share: int, *, version: str = LATEST) -> bool:
     """Whether the stable ReplicaSet has enough available pods for `share` of the traffic (trafficrouting.go:142)."""
-    return weight.stable_ready(rollout, None if stable is None else replica_set(stable), share, version=version)
+    return weight.stable_ready(rollout, None if stable is None else one_set(stable), share, version=version)
 
 
 def services_at(
@@ -272,7 +209,7 @@ def services_at(
     status: Fields | None = None,
     sets: SomeSets = None,
     *,
-    services: Iterable[Fields] = (),
+    services: Iterable[Fields] | Fields = (),
     version: str = LATEST,
 ) -> dict[str, str]:
     """Service name → pod-template hash that its selector has after one sync; "" where it has none yet.
@@ -281,10 +218,11 @@ def services_at(
     with traffic routing the sync points the canary Service at the canary and back at stable: the latter is returned.
     Source: argo-rollouts rollout/service.go:255-336.
     """
-    known = _status(rollout, status)
+    rollout = rollout_of(rollout)
+    known = status_of(rollout, status)
     found = picked(rollout, known, sets, version=version)
     blank: Fields = {"metadata": {"annotations": {MANAGED_BY: ""}}}
-    given = {(service.get("metadata") or {}).get("name"): service for service in services}
+    given = {(service.get("metadata") or {}).get("name"): service for service in docs_of(services)}
     now: dict[str, Fields] = {name: given.get(name, blank) for name in managed_services(rollout)}
 
     def ensure(name: str | None, target: ReplicaSet | None, *, check: bool) -> None:
@@ -292,7 +230,8 @@ def services_at(
             now[name] = switched(now[name], target, "")
 
     stable_name, canary_name = canary(rollout).get("stableService"), canary(rollout).get("canaryService")
-    aborted = bool(known.get("abort")) and not is_promoted(known)
+    promoted = bool(known.get("stableRS")) and is_promoted(known)
+    aborted = bool(known.get("abort")) and not promoted
     pair = turns(rollout, known)
     if pair is not None and not is_promoted(known):
         ensure(pair[1], found.new, check=False)
@@ -308,12 +247,75 @@ def services_at(
     return {name: selected(service) for name, service in now.items()}
 
 
+# What is written
+
+
+def write_httproute(
+    docs: Iterable[Fields] | Fields, rollout: Fields, weight: int, *, version: str = LATEST_GATEWAYAPI
+) -> list[dict[str, Any]]:
+    """`docs` (routes as in YAML, one or many) with the weights that the plugin of that `version` writes.
+
+    Only the routes that the Rollout configures are changed; without a plugin configuration, all. RolloutError: a
+    configured route is missing, or does not name both services (rollouts-plugin-trafficrouter-gatewayapi httproute.go).
+
+    >>> canary = {"canaryService": "new", "stableService": "old"}
+    >>> refs = [{"name": "old", "port": 80}, {"name": "new", "port": 80}]
+    >>> route = {"kind": "HTTPRoute", "metadata": {"name": "r"}, "spec": {"rules": [{"backendRefs": refs}]}}
+    >>> [written] = write_httproute(route, {"spec": {"strategy": {"canary": canary}}}, 30)
+    >>> [ref["weight"] for ref in written["spec"]["rules"][0]["backendRefs"]]
+    [70, 30]
+    """
+    return gatewayapi.write_httproute(docs_of(docs), rollout_of(rollout), weight, version=version)
+
+
+def write_virtualservice(
+    docs: Iterable[Fields] | Fields,
+    rollout: Fields,
+    weight: int,
+    *,
+    additional: Iterable[Fields] = (),
+    version: str = LATEST,
+) -> list[dict[str, Any]]:
+    """`docs` (one or many) with the weights that SetWeight writes into the VirtualServices that the Rollout names.
+
+    `additional` are experiment destinations (`serviceName`, `weight`). RolloutError: a VirtualService or a route is
+    missing or does not name both destinations (rollout/trafficrouting/istio/istio.go:223-283).
+    """
+    return istio.write_virtualservice(
+        docs_of(docs), rollout_of(rollout), weight, additional=additional, version=version
+    )
+
+
+def write_destinationrule(
+    docs: Iterable[Fields] | Fields,
+    rollout: Fields,
+    canary_hash: str,
+    stable_hash: str,
+    *,
+    additional: Iterable[Fields] = (),
+    sets: SomeSets = (),
+    version: str = LATEST,
+) -> list[dict[str, Any]]:
+    """`docs` (one or many) with the hashes that UpdateHash writes into the two subsets of the named DestinationRule.
+
+    Other labels stay, an empty hash removes the label, and subsets that the Rollout does not name go. `additional` are
+    experiment destinations (`serviceName`, `podTemplateHash`). With `sets` RolloutError also where the switch waits
+    for their pods; up to 1.8.4 it is then left as it is (rollout/trafficrouting/istio/istio.go:385-483).
+    """
+    rollout = rollout_of(rollout)
+    found = all_sets(status_of(rollout, None), sets)
+    return istio.write_destinationrule(
+        docs_of(docs), rollout, canary_hash, stable_hash, additional=additional, sets=found, version=version
+    )
+
+
 # The whole
 
 
 def phase(rollout: Fields, status: Fields | None = None) -> tuple[str, str]:
     """(phase, message) of a status, the first that holds (utils/rollout/rolloututil.go CalculateRolloutPhase)."""
-    return phase_of(rollout, _status(rollout, status))
+    rollout = rollout_of(rollout)
+    return phase_of(rollout, status_of(rollout, status))
 
 
 class Synced(NamedTuple):
@@ -341,7 +343,9 @@ def sync(
     """One reconcile of the controller (rollout/controller.go syncHandler): `docs` are the Services, routes and
     ReplicaSets of its cluster; times in the status are seconds. `results` are those of analysis, experiment and plugin
     steps, by step index or name: `successful`, `failed`, `inconclusive`, `error`. What it fails with is `error`."""
-    state = state_of(rollout, docs, version=version, gatewayapi_version=gatewayapi_version, results=results)
+    state = state_of(
+        rollout_of(rollout), docs_of(docs), version=version, gatewayapi_version=gatewayapi_version, results=results
+    )
     done = reconcile(replace(state, now=now))
     return Synced(
         status=dict(done.state.status),

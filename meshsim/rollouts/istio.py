@@ -9,7 +9,16 @@ from typing import Any
 from meshsim.rollouts.errors import DELAYED, NOT_FOUND, NOT_NAMED, RolloutError
 from meshsim.rollouts.memo import copied
 from meshsim.rollouts.replicaset import ReplicaSet, replica_set
-from meshsim.rollouts.spec import HASH_LABEL, MANAGED_BY, Fields, canary, is_promoted, routed_services, routing
+from meshsim.rollouts.spec import (
+    HASH_LABEL,
+    MANAGED_BY,
+    Fields,
+    canary,
+    is_promoted,
+    routed_services,
+    routing,
+    steps_of,
+)
 from meshsim.rollouts.versions import LATEST, controller
 from meshsim.rollouts.weight import rolling_back
 
@@ -305,7 +314,7 @@ def set_managed_route(
         if mirror:
             percentage = step.get("percentage")
             new["match"] = [_mirror_match(match) for match in step["match"]]
-            new["route"] = copied(source.get("route"))
+            new["route"] = [_mirrored(part) for part in source.get("route") or ()]
             new["mirror"] = target
             new["mirrorPercentage"] = {"value": 100 if percentage is None else percentage}
             routes = [new, *routes]
@@ -315,6 +324,13 @@ def set_managed_route(
             routes = [*routes, new]
     spec["http"] = ordered(rollout, routes)
     return written
+
+
+def _mirrored(part: Fields) -> dict[str, Any]:
+    """A destination as createMirrorRoute copies it: by the fields it knows, a weight of 0 left out (istio_types.go)."""
+    target = part.get("destination") or {}
+    known = {key: copied(target[key]) for key in ("host", "subset", "port") if target.get(key)}
+    return {"destination": known, **({"weight": part["weight"]} if part.get("weight") else {})}
 
 
 def _value(match: Fields) -> dict[str, Any]:
@@ -327,10 +343,14 @@ def _mirror_match(match: Fields) -> dict[str, Any]:
     return {to: copied(match[key]) for key, to in names if match.get(key)}
 
 
-def remove_managed_routes(service: Fields, rollout: Fields) -> dict[str, Any]:
-    """The VirtualService without the routes named in `managedRoutes`."""
+def remove_managed_routes(service: Fields, rollout: Fields, *, version: str = LATEST) -> dict[str, Any]:
+    """The VirtualService without the routes named in `managedRoutes`; from 1.10 on also without those that a
+    setHeaderRoute or setMirrorRoute step names (istio.go RemoveManagedRoutes)."""
     written: dict[str, Any] = copied(dict(service))
     names = {part.get("name") for part in (routing(rollout) or {}).get("managedRoutes") or ()}
+    if controller(version)["removes_routes_of_steps"]:
+        for step in steps_of(rollout):
+            names |= {step[kind].get("name") for kind in ("setHeaderRoute", "setMirrorRoute") if step.get(kind)}
     http = (written.get("spec") or {}).get("http")
     if names and http:
         written["spec"]["http"] = [route for route in http if route.get("name") not in names]

@@ -168,6 +168,7 @@ LabelSelector matchLabels:{str matchExpressions:[LabelSelectorRequirement
 LabelSelectorRequirement key:str! operator:str! values:[str
 ObjectMeta name:str generateName:str namespace:str selfLink:str uid:str resourceVersion:str generation:int
   creationTimestamp:time deletionTimestamp:time deletionGracePeriodSeconds:*int labels:{str annotations:{str
-  ownerReferences:[OwnerReference finalizers:[str
+  ownerReferences:[OwnerReference finalizers:[str managedFields:[ManagedFieldsEntry
+ManagedFieldsEntry manager:str operation:str apiVersion:str time:*time fieldsType:str fieldsV1:*raw subresource:str
 OwnerReference apiVersion:str! kind:str! name:str! uid:str! controller:*bool blockOwnerDeletion:*bool
 """

@@ -21,25 +21,52 @@ def canonical_quantity(text: str | float) -> str:
     >>> [canonical_quantity(q) for q in ("0.1", "1024Mi", "1000m", "0.5Gi", "1e3", 1000, "1.5Ki")]
     ['100m', '1Gi', '1', '512Mi', '1e3', '1k', '1536']
     """
-    match = _SHAPE.match(str(text).strip())
-    if match is None:
-        msg = f"{text!r} is no quantity: write digits with a suffix such as m, k, M, Ki, Mi or Gi"
-        raise ValueError(msg)
-    sign, digits, suffix = match.groups()
+    sign, digits, suffix = _parts(text)
     if _kept(digits, suffix):
         return str(text).strip()
-    exact = Fraction(digits + "0" if digits.endswith(".") else digits) * _scale(suffix)
+    exact = _exact(digits, suffix)
     # Finer than a nano is rounded up, away from zero; larger than an int64 is capped (quantity.go ParseQuantity).
     value = Fraction(-((-exact * _NANO) // 1), _NANO)
     if suffix in _BINARY:
         value = min(value, Fraction(_LARGEST))
-    form = "binary" if suffix in _BINARY else "exponent" if suffix[:1] in {"e", "E"} and len(suffix) > 1 else "decimal"
+    form = "binary" if suffix in _BINARY else "exponent" if _is_exponent(suffix) else "decimal"
     if value == 0:
         return "0"
     if form == "binary" and (value < 1024 or value.denominator != 1):
         form = "decimal"  # so that nothing is lost
     head = "-" if sign == "-" else ""
     return head + (_binary(int(value)) if form == "binary" else _decimal(value, exponent=form == "exponent"))
+
+
+def in_millis(text: str | float) -> str | float:
+    """A quantity rounded up to whole thousandths, as it is where it has no finer part (quantity.go RoundUp).
+
+    >>> [in_millis(q) for q in ("0.0001", "100u", "1.5", "1e-4")]
+    ['1m', '1m', '1.5', '1e-3']
+    """
+    sign, digits, suffix = _parts(text)
+    millis = _exact(digits, suffix) * 1000
+    if millis.denominator == 1:
+        return text
+    unit = "e-3" if _is_exponent(suffix) else "m"
+    return canonical_quantity(f"{sign}{-(-millis // 1)}{unit}")
+
+
+def _parts(text: str | float) -> tuple[str, str, str]:
+    match = _SHAPE.match(str(text).strip())
+    if match is None:
+        msg = f"{text!r} is no quantity: write digits with a suffix such as m, k, M, Ki, Mi or Gi"
+        raise ValueError(msg)
+    sign, digits, suffix = match.groups()
+    return sign, digits, suffix
+
+
+def _exact(digits: str, suffix: str) -> Fraction:
+    return Fraction(digits + "0" if digits.endswith(".") else digits) * _scale(suffix)
+
+
+def _is_exponent(suffix: str) -> bool:
+    return suffix[:1] in {"e", "E"} and len(suffix) > 1
 
 
 def _kept(digits: str, suffix: str) -> bool:

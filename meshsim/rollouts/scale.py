@@ -5,7 +5,7 @@ ceilings here; `sets` are ReplicaSets as in YAML.
 """
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from meshsim.rollouts.replicaset import ReplicaSet
 from meshsim.rollouts.spec import (
@@ -39,10 +39,17 @@ NO_SETS = Sets(None, None, ())
 
 
 class Counts(NamedTuple):
-    """Desired replicas: `canary` of the new ReplicaSet, `stable` of the stable one."""
+    """Desired replicas: `canary` of the new ReplicaSet, `stable` of the stable one; also by these names as keys.
+
+    >>> Counts(1, 4)["stable"]
+    4
+    """
 
     canary: int
     stable: int
+
+    def __getitem__(self, key: Any) -> Any:
+        return getattr(self, key) if key in self._fields else tuple(self)[key]
 
 
 def current_step(rollout: Fields, status: Fields) -> tuple[Fields | None, int | None]:

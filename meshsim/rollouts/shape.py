@@ -107,6 +107,14 @@ _STATUS: Final[Mapping[str, Any]] = {
 _METADATA: Final = {"labels": dict, "annotations": dict}
 _ROLLOUT: Final[Mapping[str, Any]] = {"metadata": _METADATA, "spec": _SPEC, "status": _STATUS}
 
+_REF: Final = {"name": str, "weight": int}
+_ROUTE: Final = {"name": str, "backendRefs": [_REF], "matches": [{"headers": [dict]}], "filters": [dict]}
+_OBJECTS: Final[Mapping[str, Any]] = {
+    **{kind: {"rules": [_ROUTE]} for kind in ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute")},
+    "DestinationRule": {"subsets": [{"name": str, "labels": dict}]},
+    "Service": {"selector": dict},
+}
+
 
 def wrong_shapes(rollout: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """(path, what is wrong) of every value of the wrong kind; null counts as absent, except inside a list.
@@ -115,6 +123,12 @@ def wrong_shapes(rollout: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     [(('spec', 'strategy', 'canary', 'steps', 0), 'must be a mapping, not null')]
     """
     yield from _check(rollout, _ROLLOUT, ())
+
+
+def misfits(doc: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The same of an object that the controller reads or writes; a VirtualService's routes it checks itself."""
+    spec = _OBJECTS.get(str(doc.get("kind")), dict)
+    yield from _check(doc, {"metadata": _METADATA, "spec": spec}, ())
 
 
 def _check(value: Any, wanted: Any, path: Path) -> Iterator[tuple[Path, str]]:

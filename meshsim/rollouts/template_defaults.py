@@ -7,6 +7,8 @@ passed the API server's full defaulting, which is why the two hash differently
 
 from typing import Any
 
+from meshsim.rollouts.quantity import in_millis
+
 Fields = dict[str, Any]
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -15,22 +17,25 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 def inline_defaults(template: Fields, *, grpc_service: bool) -> Fields:
     """The defaults of the Rollout CRD, in place; metadata is pruned to labels and annotations.
 
-    `grpc_service` is true for the CRDs of v1.9 and later. Source: argo-rollouts manifests/crds/rollout-crd.yaml.
+    `grpc_service` is true for the CRDs of v1.9 and later. A null counts as absent: the API server prunes it before it
+    applies defaults. Source: argo-rollouts manifests/crds/rollout-crd.yaml.
     """
     metadata = template.get("metadata") or {}
     template["metadata"] = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
     for container in _containers(template):
         for port in container.get("ports") or ():
-            port.setdefault("protocol", "TCP")
+            _fill(port, "protocol", "TCP")
         if grpc_service:
             for probe in _probes(container):
-                if isinstance(probe.get("grpc"), dict):
-                    probe["grpc"].setdefault("service", "")
+                _fill(probe.get("grpc"), "service", "")
             for variable in container.get("env") or ():
-                key_ref = (variable.get("valueFrom") or {}).get("fileKeyRef")
-                if isinstance(key_ref, dict):
-                    key_ref.setdefault("optional", False)
+                _fill((variable.get("valueFrom") or {}).get("fileKeyRef"), "optional", False)
     return template
+
+
+def _fill(fields: Any, key: str, value: Any) -> None:
+    if isinstance(fields, dict) and fields.get(key) is None:
+        fields[key] = value
 
 
 def deployment_defaults(template: Fields) -> Fields:
@@ -48,10 +53,12 @@ def deployment_defaults(template: Fields) -> Fields:
     ):
         _default(spec, key, value)
     _default(spec, "securityContext", {})
-    if spec.get("serviceAccountName"):
-        _default(spec, "serviceAccount", spec["serviceAccountName"])  # pkg/apis/core/v1/conversion.go
-    elif spec.get("serviceAccount"):
-        spec["serviceAccountName"] = spec["serviceAccount"]
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        spec["serviceAccountName"] = spec["serviceAccount"] = account  # pkg/apis/core/v1/conversion.go
+    _round_up(spec, "overhead")
+    for holder in (spec, *_containers(template)):
+        _resources(holder)
     for container in _containers(template):
         _container(container)
     for volume in spec.get("volumes") or ():
@@ -64,6 +71,17 @@ def _default(fields: Fields, key: str, value: Any) -> None:
         fields[key] = value
 
 
+def _resources(holder: Fields) -> None:
+    for key in ("limits", "requests"):
+        _round_up(holder.get("resources"), key)
+
+
+def _round_up(holder: Any, key: str) -> None:
+    """Quantities finer than a milli are rounded up (SetDefaults_ResourceList)."""
+    if isinstance(holder, dict) and isinstance(holder.get(key), dict):
+        holder[key] = {name: None if value is None else in_millis(value) for name, value in holder[key].items()}
+
+
 def _containers(template: Fields) -> list[Fields]:
     spec = template.get("spec") or {}
     return [container for kind in _CONTAINERS for container in spec.get(kind) or () if isinstance(container, dict)]
@@ -74,8 +92,10 @@ def _probes(container: Fields) -> list[Fields]:
 
 
 def _pull_policy(image: str) -> str:
-    name = image.rsplit("/", 1)[-1]
-    latest = "@" not in name and (":" not in name or name.endswith(":latest"))
+    """`Always` for the tag latest, said or implied; a digest implies no tag (pkg/util/parsers ParseImageName)."""
+    name, _, digest = image.rpartition("/")[2].partition("@")
+    _, tagged, tag = name.partition(":")
+    latest = tag == "latest" if tagged else bool(name) and not digest
     return "Always" if latest else "IfNotPresent"
 
 
@@ -98,9 +118,7 @@ def _container(container: Fields) -> None:
         _default(port, "protocol", "TCP")
     for variable in container.get("env") or ():
         _field_ref(variable.get("valueFrom"))
-        key_ref = (variable.get("valueFrom") or {}).get("fileKeyRef")
-        if isinstance(key_ref, dict):
-            _default(key_ref, "optional", False)
+        _fill((variable.get("valueFrom") or {}).get("fileKeyRef"), "optional", False)
     for probe in _probes(container):
         for key, value in (
             ("timeoutSeconds", 1),
@@ -111,8 +129,7 @@ def _container(container: Fields) -> None:
             if not probe.get(key):
                 probe[key] = value
         _http_get(probe.get("httpGet"))
-        if isinstance(probe.get("grpc"), dict):
-            probe["grpc"].setdefault("service", "")
+        _fill(probe.get("grpc"), "service", "")
     for hook in (container.get("lifecycle") or {}).values():
         if isinstance(hook, dict):
             _http_get(hook.get("httpGet"))
@@ -137,7 +154,8 @@ def _volume(volume: Fields) -> None:
     for source, defaults in _VOLUME_DEFAULTS.items():
         if isinstance(volume.get(source), dict):
             for key, value in defaults:
-                _default(volume[source], key, value)
+                fill = _fill if source == "azureDisk" else _default  # its fields are pointers: "" is a value
+                fill(volume[source], key, value)
     for item in (volume.get("downwardAPI") or {}).get("items") or ():
         _field_ref(item)
     for part in (volume.get("projected") or {}).get("sources") or ():
@@ -147,6 +165,7 @@ def _volume(volume: Fields) -> None:
             _default(part["serviceAccountToken"], "expirationSeconds", 3600)
     claim = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
     if isinstance(claim, dict) and isinstance(claim.get("spec"), dict):
-        _default(claim["spec"], "volumeMode", "Filesystem")
+        _fill(claim["spec"], "volumeMode", "Filesystem")
+        _resources(claim["spec"])
     if isinstance(volume.get("image"), dict):
         _default(volume["image"], "pullPolicy", _pull_policy(volume["image"].get("reference") or ""))

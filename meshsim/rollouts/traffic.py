@@ -141,7 +141,7 @@ def _remove_managed(sync: Context, router: str) -> None:
         if key not in sync.objects:
             msg = "VirtualService"
             raise istio.missing(msg, namespace, name)
-        sync.put(key, istio.remove_managed_routes(sync.objects[key], sync.rollout))
+        sync.put(key, istio.remove_managed_routes(sync.objects[key], sync.rollout, version=sync.state.version))
 
 
 def _set_managed(sync: Context, router: str, step: Fields, *, mirror: bool) -> None:

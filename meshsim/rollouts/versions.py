@@ -66,6 +66,8 @@ CONTROLLER_ROWS: tuple[VersionRow, ...] = (
     _row("returns_after_create", True, (1, 10, 0), _END, "rollout/controller.go:452; argo-rollouts#4784"),
     _row("returns_after_pause_conditions", False, _START, (1, 10, 0), "rollout/context.go:64 (v1.9.0)"),
     _row("returns_after_pause_conditions", True, (1, 10, 0), _END, "rollout/sync.go:698"),
+    _row("removes_routes_of_steps", False, _START, (1, 10, 0), "rollout/trafficrouting/istio/istio.go:1557 (v1.9.1)"),
+    _row("removes_routes_of_steps", True, (1, 10, 0), _END, "rollout/trafficrouting/istio/istio.go:1557 (v1.10.0)"),
     _row("additional_subsets", False, _START, (1, 9, 0), "rollout/trafficrouting/istio/istio.go:136 (v1.8.4)"),
     _row("additional_subsets", True, (1, 9, 0), _END, "rollout/trafficrouting/istio/istio.go:198"),
 )

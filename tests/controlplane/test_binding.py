@@ -258,10 +258,47 @@ class TestServiceEntries:
     def entry(self, export: list[str]) -> dict[str, Any]:
         return obj(ELSEWHERE, apiVersion="networking.istio.io/v1", kind="ServiceEntry", spec={"exportTo": export})
 
-    def test_one_for_its_own_namespace_binds_no_waypoint_of_another(self) -> None:
-        shared = gateway(namespace="infra", listener={"allowedRoutes": {"namespaces": {"from": "All"}}})
-        assert bound(bind(self.entry(["."]), "shop", [shared])) == (None, "MS210")
-        assert bound(bind(self.entry(["*"]), "shop", [shared])) == ("infra/waypoint", "")
+    SHARED: ClassVar = gateway(namespace="infra", listener={"allowedRoutes": {"namespaces": {"from": "All"}}})
+
+    def config(self, visibility: str) -> dict[str, Any]:
+        meta = {"name": "istio", "namespace": "istio-system"}
+        return {"kind": "ConfigMap", "metadata": meta, "data": {"mesh": f"serviceEntryVisibility: {visibility}"}}
+
+    @pytest.mark.parametrize("export", [["."], ["*"], ["shop"]])
+    def test_export_to_is_not_read(self, export: list[str]) -> None:
+        """services.go serviceEntriesInfo takes its visibility from the meshConfig alone."""
+        assert bound(bind(self.entry(export), "shop", [self.SHARED])) == ("infra/waypoint", "")
+
+    @pytest.mark.parametrize(
+        ("visibility", "waypoint"),
+        [
+            ("{defaultVisibility: NAMESPACE}", None),
+            ("{defaultVisibility: NONE}", None),
+            ("{defaultVisibility: PUBLIC}", "infra/waypoint"),
+            ("{defaultVisibility: NAMESPACE, policies: [{visibility: PUBLIC}]}", "infra/waypoint"),
+            ("{policies: [{visibility: NAMESPACE, matchingRules: [{}]}]}", "infra/waypoint"),
+            (
+                "{policies: [{visibility: NAMESPACE, matchingRules: [{namespaceSelector: {matchLabels: {team: a}}}]}]}",
+                None,
+            ),
+            (
+                "{policies: [{visibility: NAMESPACE, matchingRules: [{namespaceSelector: {matchLabels: {team: b}}}]}]}",
+                "infra/waypoint",
+            ),
+        ],
+    )
+    def test_one_for_its_own_namespace_binds_no_waypoint_of_another(
+        self, visibility: str, waypoint: str | None
+    ) -> None:
+        docs = [self.SHARED, self.config(visibility)]
+        found = bind(self.entry([]), place(team="a"), docs, "ServiceEntry")
+        assert bound(found) == (waypoint, "" if waypoint else "MS210")
+        assert bind(self.entry([]), place(team="a"), docs, dialect="istio/1.30")["waypoint"] == "infra/waypoint"
+
+    def test_one_for_its_own_namespace_binds_a_waypoint_there(self) -> None:
+        docs = [gateway(), self.config("{defaultVisibility: NAMESPACE}")]
+        entry = obj(USE, apiVersion="networking.istio.io/v1", kind="ServiceEntry", spec={})
+        assert bound(bind(entry, "shop", docs)) == ("shop/waypoint", "")
 
 
 class TestCanaryWaypoints:

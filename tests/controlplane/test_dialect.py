@@ -23,11 +23,13 @@ def test_exactly_one_row_fits(dialect: Dialect, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "before", "first", "after"),
     [
-        ("waypoint.remote", "", 29, "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT=true"),
-        ("eastwest.source.waypoint", "waypoint", 29, "skip"),
+        ("waypoint.remote", "", 28, "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT=true"),
+        ("eastwest.source.waypoint", "waypoint", 28, "skip"),
         ("ingress.waypoint-of-shared", "", 29, "true"),
-        ("ingress.remote", "", 30, "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS=false"),
-        ("eastwest.source.gateway", "waypoint", 31, "label"),
+        ("ingress.remote", "", 29, "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS=false"),
+        ("eastwest.source.gateway", "skip", 29, "label"),
+        ("locality.network-first", "", 31, "true"),
+        ("locality.zone-aware", "", 31, "true"),
         ("endpoints.unready", "absent", 31, "unhealthy"),
         ("waypoint.canary", "", 31, "true"),
     ],

@@ -306,12 +306,12 @@ class TestIngress:
             found = self.front(here, cluster("c2", shared, pods(1), dialect=dialect))
             assert [e.via.value for e in found.endpoints] == [via]
 
-    def test_it_crosses_networks_by_a_flag_from_1_30(self) -> None:
+    def test_it_crosses_networks_by_a_flag_from_1_29(self) -> None:
         env = {**MULTI, "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS": "true"}
         for dialect, flag, crosses in (
-            ("istio/1.29", env, False),
-            ("istio/1.30", MULTI, False),
-            ("istio/1.30", env, True),
+            ("istio/1.28", env, False),
+            ("istio/1.29", MULTI, False),
+            ("istio/1.29", env, True),
         ):
             here = cluster("c1", STUB, INGRESS % "shop", dialect=dialect, env=flag)
             found = self.front(here, cluster("c2", STUB, pods(2), dialect=dialect))

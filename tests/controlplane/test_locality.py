@@ -1,11 +1,12 @@
 """Priorities and locality weights as istiod computes them. Expected values: istio
-pilot/pkg/networking/core/loadbalancer/loadbalancer_test.go."""
+pilot/pkg/networking/core/loadbalancer/loadbalancer_test.go, and arithmetic on loadbalancer.go."""
 
 from typing import Any
 
 import pytest
 
 from meshsim.controlplane.locality import distribute, label_rank, priorities
+from meshsim.model.errors import InputError
 from meshsim.tables.workload import Locality
 
 TOPOLOGY = ["topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone"]
@@ -80,6 +81,56 @@ class TestPriorities:
             {"labels": {"app": "b"}, "locality": "r1"},
         ]
         assert priorities(rows, setting, {"region": "r1", "labels": {"app": "a"}}) == [1, 0, 2]
+
+    def test_network_first_is_of_1_31(self) -> None:
+        names = ["topology.istio.io/network", "topology.istio.io/cluster"]
+        rows = [{"labels": dict(zip(names, values, strict=True))} for values in (("n1", "c1"), ("n2", "c2"))]
+        proxy = {"labels": dict(zip(names, ("n9", "c1"), strict=True))}
+        assert priorities(rows, {"failoverPriority": names}, proxy) == [0, 1]
+        assert priorities(rows, {"failoverPriority": names}, proxy, dialect="istio/1.30") == [0, 0]
+
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [
+            (["app", "app=a"], [0, 1]),
+            (["app=a=b"], [1, 0]),
+        ],
+    )
+    def test_a_value_counts_wherever_its_label_stands(self, names: list[str], expected: list[int]) -> None:
+        rows = [{"labels": {"app": "a"}}, {"labels": {"app": "z"}}]
+        assert priorities(rows, {"failoverPriority": names}, {"labels": {"app": "z"}}) == expected
+
+    @pytest.mark.parametrize(
+        ("setting", "expected"),
+        [
+            ({}, [0, 0, 0, 1, 1]),
+            ({"failover": [{"from": "r1", "to": "r2"}]}, [0, 0, 0, 1, 2]),
+            ({"failover": [{"from": "r9", "to": "r2"}]}, [0, 0, 0, 1, 1]),
+            ({"enabled": False}, [0, 0, 0, 0, 0]),
+        ],
+    )
+    def test_a_zone_aware_setting_ranks_regions_alone(self, setting: Any, expected: list[int]) -> None:
+        rows = at("r1/z1/s1", "r1/z1/s2", "r1/z2", "r2", "r3")
+        assert priorities(rows, {"zoneAwareLbSetting": setting}, "r1/z1/s1") == expected
+
+    def test_a_setting_may_be_a_whole_load_balancer_and_rows_localities(self) -> None:
+        setting = {"localityLbSetting": {"failover": [{"from": "r1", "to": "r2"}]}}
+        assert priorities(["r1", "r2", {"region": "r3"}], setting, "r1") == [0, 1, 2]
+
+    @pytest.mark.parametrize(
+        ("endpoints", "setting", "message"),
+        [
+            ([1], {}, "endpoint 0: 1 is neither a mapping nor a locality"),
+            (["r1"], [], "setting: [] is not a mapping"),
+            (["r1"], {"failoverPriority": "app"}, "failoverpriority 'app' is not a list"),
+            (["r1"], {"failover": [None]}, "failover 0: None is not a mapping"),
+            (["r1"], {"distribute": [{"from": "*", "to": {"*": "most"}}]}, "'most' is not a whole number"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, endpoints: Any, setting: Any, message: str) -> None:
+        with pytest.raises(InputError) as refused:
+            priorities(endpoints, setting, "r1")
+        assert message in str(refused.value)
 
     def test_distribute_leaves_out_what_it_does_not_name(self) -> None:
         setting = {"distribute": [{"from": "r1/*", "to": {"r1/*": 80, "r2/*": 20}}]}

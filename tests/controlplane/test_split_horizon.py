@@ -111,12 +111,28 @@ serviceScopeConfigs:
   servicesSelector: {matchExpressions: [{key: share, operator: In, values: ["yes"]}]}
   scope: GLOBAL
 """)
-        there = cluster("c2", service(labels=f"share: '{label}'"), pods(1), config, namespace(f"team: {team}"))
-        assert (ORDERS in plane(cluster("c1"), there).known("c1")) is shared
+        there = cluster("c2", service(labels=f"share: '{label}'"), pods(1), namespace(f"team: {team}"))
+        assert (ORDERS in plane(cluster("c1", config), there).known("c1")) is shared
 
     def test_a_mesh_config_without_scopes_shares_nothing(self) -> None:
-        there = cluster("c2", STUB, pods(1), mesh_config("enableTracing: true"))
-        assert plane(cluster("c1"), there).known("c1") == {}
+        made = plane(cluster("c1", mesh_config("enableTracing: true")), cluster("c2", STUB, pods(1)))
+        assert made.known("c1") == {}
+
+    def test_the_watchers_configuration_decides_not_the_peers(self) -> None:
+        """services.go GlobalNestedWorkloadServicesCollection hands its own meshConfig to remote Services."""
+        made = plane(cluster("c1"), cluster("c2", STUB, pods(1), mesh_config("serviceScopeConfigs: []")))
+        assert ORDERS in made.known("c1")
+
+    def test_an_entry_for_local_scope_takes_nothing_away(self) -> None:
+        """services.go matchServiceScope returns at the first GLOBAL match and passes over all others."""
+        config = mesh_config("""
+serviceScopeConfigs:
+- servicesSelector: {matchLabels: {istio.io/global: "true"}}
+  scope: LOCAL
+- servicesSelector: {matchLabels: {istio.io/global: "true"}}
+  scope: GLOBAL
+""")
+        assert ORDERS in plane(cluster("c1", config), cluster("c2", STUB, pods(1))).known("c1")
 
     def test_a_cluster_local_host_keeps_an_envoys_endpoints_here(self) -> None:
         config = mesh_config("""
@@ -209,13 +225,12 @@ def test_drained_clusters_and_broken_links_give_no_endpoints() -> None:
         assert endpoints(made, "c1") == {"orders-0": 1}
 
 
-def test_each_version_sends_across_networks_as_its_release_does() -> None:
-    for dialect, crosses in (("istio/1.28", False), ("istio/1.29", True), ("istio/1.31", True)):
+def test_waypoints_of_every_version_send_across_networks() -> None:
+    for dialect in ("istio/1.28", "istio/1.29", "istio/1.31"):
         made = plane(
             cluster("c1", STUB, BOUND, waypoint(), dialect=dialect), cluster("c2", STUB, pods(2), dialect=dialect)
         )
-        found = hosts(envoy_cluster(made, WAYPOINT, ORDERS, ORDERS))
-        assert found == ([("c2", 2, 0)] if crosses else [])
+        assert hosts(envoy_cluster(made, WAYPOINT, ORDERS, ORDERS)) == [("c2", 2, 0)]
 
 
 def test_the_waypoint_flag_keeps_waypoints_at_home() -> None:

@@ -82,9 +82,10 @@ class TestSources:
     @pytest.mark.parametrize(
         ("dialect", "source", "action"),
         [
-            ("istio/1.28", "waypoint", "waypoint"),  # before 5b4dd14fcb2 a bound waypoint is always used
-            ("istio/1.29", "waypoint", "skip"),
-            ("istio/1.30", "gateway", "waypoint"),  # before release note 60162
+            ("istio/1.28", "waypoint", "skip"),  # istio#58107
+            ("istio/1.28", "", "waypoint"),
+            ("istio/1.28", "gateway", "skip"),  # before release note 60162 an ingress gateway says "waypoint"
+            ("istio/1.29", "gateway", "label"),  # 1.29.4: istio#60210
             ("istio/1.31", "gateway", "label"),
             ("solo/1.30", "waypoint", "skip"),
             ("solo/1.30", "gateway", "label"),

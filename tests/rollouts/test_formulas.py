@@ -146,3 +146,34 @@ def test_every_formula_is_documented_and_listed() -> None:
     for name in ("sync", "phase", "abort_weight", "current_set_weight", "step_hash", "pause_seconds"):
         assert name in dir(api)
         assert getattr(api, name).__doc__
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        ({"setMirrorRoute": {"percentage": 5}}, '[{"setMirrorRoute":{"name":"","percentage":5}}]'),
+        (
+            {"experiment": {"dryRun": [{"metricName": "m"}], "analysisRunMetadata": {"annotations": {"b": "1"}}}},
+            (
+                '[{"experiment":{"templates":null,"dryRun":[{"metricName":"m"}],'
+                '"analysisRunMetadata":{"annotations":{"b":"1"}}}}]'
+            ),
+        ),
+        (
+            {"setHeaderRoute": {"name": "h", "match": [{"headerName": "x"}]}},
+            '[{"setHeaderRoute":{"name":"h","match":[{"headerName":"x","headerValue":null}]}}]',
+        ),
+        (
+            {"plugin": {"name": "p", "config": {"z": 1, "a": "<"}}},
+            '[{"plugin":{"name":"p","config":{"a":"\\u003c","z":1}}}]',
+        ),
+        ({"setCanaryScale": {"replicas": 0, "matchTrafficWeight": False}}, '[{"setCanaryScale":{"replicas":0}}]'),
+    ],
+)
+def test_the_step_hash_is_of_gos_json_of_the_steps(step: dict[str, Any], text: str) -> None:
+    """utils/conditions ComputeStepHash: the fields of pkg/apis/rollouts/v1alpha1 that have no `omitempty` stay."""
+    digest = 0x811C9DC5
+    for byte in text.encode():
+        digest = ((digest ^ byte) * 0x01000193) % 2**32
+    wanted = "".join("456789bcdf"[int(digit)] for digit in str(digest))
+    assert api.step_hash(rollout(steps=[step])) == wanted

@@ -6,6 +6,7 @@ import pytest
 from argo_guide import docs, replicaset, rollout
 
 from meshsim.rollouts import check, desired_counts, hold, state_of, weight_at
+from meshsim.rollouts.istio import remove_managed_routes
 
 MIRROR = {"name": "shadow", "percentage": 35, "match": [{"method": {"exact": "GET"}, "path": {"prefix": "/"}}]}
 
@@ -19,11 +20,12 @@ def routes_at(steps: list[dict[str, Any]], step: int) -> list[dict[str, Any]]:
 
 
 def test_a_mirror_route_precedes_the_weighted_one_and_splits_as_it_does() -> None:
-    """rollout/trafficrouting/istio/istio.go createMirrorRoute: the copied split, `path` as `uri`."""
+    """rollout/trafficrouting/istio/istio.go createMirrorRoute: the copied split, `path` as `uri`.
+    A weight of 0 has no field there (istio_types.go `omitempty`)."""
     steps = [{"setCanaryScale": {"replicas": 1}}, {"setMirrorRoute": MIRROR}, {"pause": {}}]
     shadow, primary = routes_at(steps, 2)
     assert primary["name"] == "primary"
-    assert [part["weight"] for part in shadow["route"]] == [100, 0]
+    assert [part.get("weight") for part in shadow["route"]] == [100, None]
     assert shadow["match"] == [{"method": {"exact": "GET"}, "uri": {"prefix": "/"}}]
     assert shadow["mirror"] == {"host": "helloworld", "subset": "canary"}
     assert shadow["mirrorPercentage"] == {"value": 35}
@@ -75,3 +77,13 @@ def test_only_plugins_and_nginx_may_have_another_total() -> None:
     ro["spec"]["strategy"]["canary"]["trafficRouting"]["maxTrafficWeight"] = 1000
     assert "only supported in Nginx and Plugins" in str(check(ro, docs()))
     assert check(per_mille(250), docs()) is None
+
+
+@pytest.mark.parametrize(("version", "left"), [("1.9", ["shadow", "primary"]), ("1.10", ["primary"])])
+def test_routes_of_steps_go_without_being_listed_from_1_10_on(version: str, left: list[str]) -> None:
+    """istio.go RemoveManagedRoutes (v1.10.0): the names in the steps count beside managedRoutes."""
+    ro = rollout("istio", steps=[{"setHeaderRoute": {"name": "shadow", "match": []}}])
+    route = {"route": [{"destination": {"host": "helloworld"}}]}
+    given = {"kind": "VirtualService", "spec": {"http": [{"name": "shadow", **route}, {"name": "primary", **route}]}}
+    written = remove_managed_routes(given, ro, version=version)
+    assert [part["name"] for part in written["spec"]["http"]] == left

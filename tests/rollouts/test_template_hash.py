@@ -1,5 +1,7 @@
 """Vectors of argo-rollouts utils/hash/hash.go; spellings checked against k8s.io/apimachinery v0.34.1 and v0.29.3."""
 
+from typing import Any
+
 import pytest
 from argo_guide import V1, V2, template
 
@@ -99,3 +101,88 @@ def test_defaulted_template_means_the_same() -> None:
     defaulted["spec"]["restartPolicy"] = "Always"
     assert same_template(defaulted, template())
     assert not same_template(template(V2), template())
+
+
+DIGEST = "sha256:" + "a" * 64
+NULLS = {
+    "spec": {
+        "containers": [
+            {
+                "name": "a",
+                "image": "nginx:1",
+                "ports": [{"containerPort": 80, "protocol": None}],
+                "livenessProbe": {"grpc": {"port": 9, "service": None}},
+            }
+        ]
+    }
+}
+FINE = {
+    "spec": {
+        "containers": [
+            {
+                "name": "a",
+                "image": f"nginx:latest@{DIGEST}",
+                "resources": {"requests": {"cpu": "100u", "memory": "1.5Gi"}},
+            }
+        ],
+        "serviceAccountName": "web",
+        "serviceAccount": "old",
+    }
+}
+VOLUMES = {
+    "spec": {
+        "containers": [{"name": "a", "image": ""}],
+        "overhead": {"cpu": "1500u"},
+        "volumes": [
+            {"name": "v", "azureDisk": {"diskName": "d", "diskURI": "u", "fsType": ""}},
+            {
+                "name": "w",
+                "ephemeral": {
+                    "volumeClaimTemplate": {
+                        "metadata": {"managedFields": [{"manager": "m"}]},
+                        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+                    }
+                },
+            },
+        ],
+    }
+}
+ESCAPES = {
+    "metadata": {"labels": {"app": "a<b", "z": "é"}, "annotations": {"q": "x&y>\u2028"}},
+    "spec": {
+        "containers": [
+            {
+                "name": "a",
+                "image": "i",
+                "command": [],
+                "args": ["--x=<y>"],
+                "env": [
+                    {"name": "E", "value": ""},
+                    {"name": "F", "valueFrom": {"fileKeyRef": {"volumeName": "v", "path": "p", "key": "k"}}},
+                ],
+                "lifecycle": {"preStop": {"httpGet": {"port": "http"}}},
+                "securityContext": {"runAsUser": 0},
+                "livenessProbe": {"httpGet": {"path": "/h", "port": 8080}},
+            }
+        ],
+        "hostNetwork": False,
+        "tolerations": [{"operator": "Exists", "tolerationSeconds": 0}],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "newer", "older", "referred"),
+    [
+        pytest.param(NULLS, "599bcfdd4c", "bd6777d46", "56c77586f4", id="null-is-defaulted"),
+        pytest.param(FINE, None, None, "9d887dcb8", id="rounded-quantity-digest-and-account"),
+        pytest.param(VOLUMES, "74459dd54b", "f777bd9f6", "687d7c6965", id="volumes-keep-every-field"),
+        pytest.param(ESCAPES, "7884bf47c9", "7667bf67b", "7fb7878b6d", id="escapes-and-empty-values"),
+    ],
+)
+def test_hashes_that_go_computes(given: dict[str, Any], newer: str | None, older: str | None, referred: str) -> None:
+    """Hashed with k8s.io/api v0.34.1 and v0.29.4; defaulted by the scheme of k8s.io/kubernetes v1.34.5."""
+    if newer is not None:
+        assert template_hash(given, "0.34") == newer
+        assert template_hash(given, "0.29") == older
+    assert template_hash(given, source="workloadRef") == referred
