@@ -70,7 +70,7 @@ def _classes(
     for n in alike.values():
         caller, rows = found[n]
         names = tuple(members[n])
-        told = tuple(replace(row, members=names if len(names) > 1 else ()) for row in rows)
+        told = tuple(replace(row, member_names=names if len(names) > 1 else ()) for row in rows)
         yield call_of(replace(caller, members=names), spec, target), told
 
 

@@ -223,7 +223,7 @@ class TestClasses:
         rows = load(document(*services, calls=calls)).verdicts()
         # to each Service: in each cluster those inside the mesh, and `three`
         assert len(rows) == 2 * 2 * 2
-        told = {(name, row.to): row for row in rows for name in row.members or (row.frm,)}
+        told = {(name, row.to): row for row in rows for name in row.member_names or (row.frm,)}
         assert told.keys() == single.keys()
         for key, row in told.items():
             assert (row.verdict, row.effective, row.pods) == (
