@@ -76,6 +76,8 @@ class Walk:
     eastwest: "AtEastwest"
     choices: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
+    altered: frozenset[str] = frozenset()
+    """What of the request proxies on the way have changed: `path`, `authority`, names of headers."""
     peer: str = ""
     """Who holds the connection's client end: `trust-domain/ns/NAMESPACE/sa/ACCOUNT`, "" without an identity."""
 
