@@ -8,10 +8,12 @@ Tables and ztunnel
     `load_balance(tables, source_uid, service, port)` is its choice between a service's endpoints.
     `ztunnel_inbound(tables, local_uid, authority)` is where the ztunnel of a destination delivers a tunnel.
 istiod
-    `bind(obj, namespace, gateways, kind)`: the waypoint of an object. `convert_httproute(docs)`: HTTPRoutes as istiod
-    has them. `destination_rule_for(docs, host, proxy_namespace)`: the rule that counts for a host at a proxy.
+    `bind(obj, namespace, gateways, kind)`: the waypoint of an object. `convert_httproute(docs)`: Gateway API routes as
+    istiod has them. `destination_rule_for(docs, host, proxy_namespace)`: the rule that counts for a host at a proxy.
+    `docs` are mappings, YAML texts, `List`s, or many of these.
 Envoy
-    `priority_load([(healthy, total), …], panic=0)` and `priorities(endpoints, setting, proxy_locality)`.
+    `priority_load([(healthy, total), …], panic=0)`; `priorities(endpoints, setting, proxy_locality)` and
+    `locality_weights(…)`, what istiod tells it under failover and distribute.
 Argo Rollouts
     `meshsim.rollouts.formulas`; `meshsim.rollouts.given` says what `rollout`, `status` and `sets` may look like.
     Pods: `desired_counts(rollout, status, sets)`, `at_desired(…)`, `threshold_met`, `replicas_at_weight`,
@@ -29,9 +31,10 @@ from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
 
-from meshsim.controlplane.locality import priorities
+from meshsim.controlplane.converted import convert_httproute
+from meshsim.controlplane.locality import locality_weights, priorities
 from meshsim.controlplane.plainbinding import bind
-from meshsim.controlplane.plainly import convert_httproute, destination_rule_for
+from meshsim.controlplane.plainrules import destination_rule_for
 from meshsim.dataplane import balance, inbound, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
 from meshsim.dataplane.ztunnel import NextHop, Refusal
@@ -52,6 +55,7 @@ __all__ = [
     "convert_httproute",
     "destination_rule_for",
     "load_balance",
+    "locality_weights",
     "plain",
     "priorities",
     "priority_load",

@@ -1,7 +1,8 @@
 """What the input holds that matters to a call and is not modelled: then the answer is undetermined and says so."""
 
-from collections.abc import Iterable, Iterator
-from typing import final
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Managed, Situation
@@ -19,6 +20,9 @@ from meshsim.model.trace import Delivered, Path, Trace
 _CLASSIFIED = frozenset(
     {"Service", "Gateway", "Gateway.networking.istio.io", "HTTPRoute", "VirtualService", "DestinationRule", "Rollout"}
 )
+_RULE: Final = re.compile(r"spec\.(?P<section>rules|http)\[(?P<number>\d+)\]\.(?P<rest>.*)")
+_AFFINITY: Final = "spec.sessionAffinity"
+"""It binds kube-proxy alone: neither ztunnel nor istiod reads it."""
 _PLACES = frozenset({"Node"})
 """Kinds whose absence the scenario can stand in for (`region`, `zone`); a finding says that they are missing."""
 
@@ -27,12 +31,38 @@ def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace:
     """Sentences on fields and objects on the path that matter and are not modelled."""
     found: dict[str, None] = dict.fromkeys(unread(situation))
     paths = tuple(trace.paths())
+    used = _rules_used(paths)
+    plain = any(step.hop.startswith("kube-proxy") for path in paths for step in path.steps)
     for manifest, cluster in _on_path(situation, rollout, paths):
         for field, where in relevant_fields(manifest):
+            if _elsewhere(manifest, field, used.get(subject(cluster, manifest.key), frozenset())):
+                continue
+            if field == _AFFINITY and not plain:
+                continue
             found[f"{subject(cluster, manifest.key)} {field} ({where}) is not modelled"] = None
     for sentence in _objects(situation, paths):
         found[sentence] = None
     return tuple(found)
+
+
+def _rules_used(paths: tuple[Path, ...]) -> Mapping[str, frozenset[str]]:
+    """The rules of each route object that took a request on its way, by name or number."""
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        for step in path.steps:
+            if step.route is not None and step.route.object is not None:
+                found.setdefault(step.route.object, set()).add(step.route.rule)
+    return {name: frozenset(rules) for name, rules in found.items()}
+
+
+def _elsewhere(manifest: Manifest, field: str, used: frozenset[str]) -> bool:
+    """Whether a field belongs to a rule that took none of the requests; what a rule matches always counts."""
+    inside = _RULE.match(field)
+    if inside is None or inside["rest"].startswith("match"):
+        return False
+    section, number = inside["section"], int(inside["number"])
+    name = manifest.get("spec", section, number, "name")
+    return str(name or number) not in used
 
 
 def unread(situation: Situation) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, load
+from meshsim.cli.options import add_clusters, at_of, load
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -53,10 +53,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--container", default="", metavar="NAME", help="of the client pods (default: the first)")
     parser.add_argument("--from", dest="frm", metavar="CLIENT", help="only calls of this client")
+    parser.add_argument("--names-only", action="store_true", help="leave out calls to IP addresses")
     parser.add_argument("--source", metavar="TEXT", help="said in the file: who observed, where (no date by default)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: standard output)")
     parser.add_argument("--dry-run", action="store_true", help="print the kubectl calls; call nothing")
     add_clusters(parser)
+    group = parser.add_argument_group("which moment")
+    group.add_argument(
+        "--at", metavar="T", help="of the scenario: said in the file, where a comparison then takes place"
+    )
+    group.add_argument("--settle", action="store_true", help="take every Rollout as settled at the start")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,8 +72,11 @@ def run(options: argparse.Namespace) -> int:
     session, heading = load(options, options.scenario)
     clusters = _contexts(options, list(session.mesh.clusters))
     settings = _settings(options)
-    situation = session.situation(session.moments(None)[0][0])
+    at, mode = at_of(options), "settle" if options.settle else "auto"
+    situation = session.situation(at if at is not None else session.moments(None, mode)[0][0], mode)
     calls = [call for call in session.calls_in(situation) if options.frm in {None, call.caller.name}]
+    if options.names_only:
+        calls = [call for call in calls if call.target.host]
     if not calls:
         msg = "there is no call to make" if options.frm is None else f"no call is from {options.frm!r}"
         raise UsageError(msg, hint="`meshsim run` lists the calls")
@@ -83,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     found = observe(calls, rollouts, clusters, programs.run, settings, scenario=heading.scenario, told=_told)
     found = replace(found, source=options.source or found.source)
+    if at is not None:
+        found = replace(found, observations=tuple(replace(one, at=at) for one in found.observations))
     if options.output:
         _write(Path(options.output), text(found))
         emit(_said(found, options.output))

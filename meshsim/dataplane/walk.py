@@ -96,6 +96,8 @@ class Walk:
     eastwest: "AtEastwest"
     choices: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
+    altered: frozenset[str] = frozenset()
+    """What of the request proxies on the way have changed: `path`, `authority`, names of headers."""
     peer: Workload | str = ""
     """Who holds the connection's client end: a pod, or `trust-domain/ns/NAMESPACE/sa/ACCOUNT` of an Envoy; "" without
     an identity."""
