@@ -64,6 +64,7 @@ class ClusterView:
     kube: Mapping[str, tuple[tuple[str, int], ...]]
     eastwest: Mapping[str, str]
     eastwest_sources: Mapping[str, str]
+    eastwest_assumed: Mapping[str, str] = field(default_factory=dict)
     waypoint_missing: Mapping[str, str] = field(default_factory=dict)
     """Host → reason code where a waypoint reference leads nowhere."""
     contested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
