@@ -433,6 +433,9 @@ class ControlPlane:
             policies=tuple(policies(here)),
             stricts=tuple(peer_authentications(here)),
             no_vip=frozenset(h for h, s in known.items() if not s.vip and not _is_headless(s)),
+            unserved=frozenset(h for h, s in known.items() if not s.global_members)
+            if here.dialect.value("eastwest.global-only")
+            else frozenset(),
         )
 
 

@@ -66,7 +66,13 @@ class SplitHorizon:
                 if offer.shared:
                     offers.setdefault(key, []).append(offer)
         gateways: dict[str, tuple[str, ...]] = {}
-        return tuple(self._merged(here, key, offers[key], flag.read(), gateways) for key in sorted(offers))
+        merged = (self._merged(here, key, offers[key], flag.read(), gateways) for key in sorted(offers))
+        return tuple(merged if several else (self._kept(here, service, flag.read()) for service in merged))
+
+    def _kept(self, here: Cluster, service: KnownService, flag: tuple[Fact, ...]) -> KnownService:
+        """A service of a cluster whose istiod shares none, whatever their labels (services.go `checkServiceScope`)."""
+        why = flag if any(self.registry.mesh.peers(here.name)) else ()
+        return replace(service, global_members=False, identity_facts=(*service.identity_facts, *why))
 
     def waypoints(self, name: str) -> tuple[KnownWaypoint, ...]:
         """This cluster's waypoints, with the pods of namesakes elsewhere where the waypoint's own Service is global,

@@ -237,3 +237,18 @@ def test_the_waypoint_flag_keeps_waypoints_at_home() -> None:
     env = {**MULTI, "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT": "false"}
     made = plane(cluster("c1", STUB, BOUND, waypoint(), env=env), cluster("c2", STUB, pods(2)))
     assert hosts(envoy_cluster(made, WAYPOINT, ORDERS, ORDERS)) == []
+
+
+class TestEastWest:
+    def served(self, *there: str, env: dict[str, str] = MULTI) -> bool:
+        made = plane(cluster("c1", STUB), cluster("c2", pods(1), *there, env=env))
+        return ORDERS not in made.cluster("c2").unserved
+
+    def test_the_gateway_serves_what_is_global_in_its_own_cluster(self) -> None:
+        """istio ambientindex.go:606: the gateway's services are those of scope GLOBAL, by its own istiod."""
+        assert self.served(STUB)
+        assert not self.served(service())
+        assert not self.served(STUB, mesh_config("serviceScopeConfigs: []"))
+
+    def test_without_multi_network_nothing_is_global(self) -> None:
+        assert not self.served(STUB, env={})
