@@ -12,10 +12,8 @@ from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
 from meshsim.controlplane.gateways import gateway_chain
 from meshsim.controlplane.hosts import Place, Reach
 from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, ports_of, target_port
-from meshsim.controlplane.peering import Peering
 from meshsim.controlplane.policies import peer_authentications, policies
 from meshsim.controlplane.registry import Registry
-from meshsim.controlplane.splithorizon import SplitHorizon
 from meshsim.controlplane.towaypoints import ToWaypoints
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
@@ -31,12 +29,19 @@ from meshsim.tables.workload import Locality
 if TYPE_CHECKING:
     from meshsim.manifests.dumps.envoy import EnvoyDump
 
-FEDERATION: Final[Mapping[str, Callable[[Registry], Federation]]] = {
-    "peering": Peering,
-    "split-horizon": SplitHorizon,
-}
 INTEROP_SOURCE: Final = "Solo docs, Argo Rollouts guide: on by default in Solo builds"
 SOURCES: Final = ("", "waypoint", "gateway", "sidecar", "sidecar-l7")
+
+
+def federation(kind: str) -> Callable[[Registry], Federation]:
+    """How clusters learn of each other's services, by what a dialect calls it. Loaded when a dialect needs it."""
+    if kind == "peering":
+        from meshsim.controlplane.peering import Peering
+
+        return Peering
+    from meshsim.controlplane.splithorizon import SplitHorizon
+
+    return SplitHorizon
 
 
 @final
@@ -78,7 +83,7 @@ class ControlPlane:
     def _federation(self, cluster: str) -> Federation:
         kind = self.mesh.clusters[cluster].dialect.value("federation")
         if kind not in self._federations:
-            self._federations[kind] = FEDERATION[kind](self.registry)
+            self._federations[kind] = federation(kind)(self.registry)
         return self._federations[kind]
 
     def cluster(self, name: str) -> ClusterView:

@@ -17,7 +17,6 @@ from meshsim.model.evidence import Source
 from meshsim.model.questions import QUESTIONS, choosable
 from meshsim.model.reasons import REASONS, find
 from meshsim.scenario import references
-from meshsim.scenario.complaints import complaints
 from meshsim.scenario.dumps import DumpReader
 from meshsim.scenario.entries import misfits
 from meshsim.scenario.notation import Unfit, check_cluster_name, did_you_mean, lag, nearest
@@ -48,6 +47,8 @@ def scenario(document: Located, base: str, read: ReadCluster) -> Scenario:
     try:
         file = validated(document.value)
     except ValidationError as error:
+        from meshsim.scenario.complaints import complaints
+
         raise_all(complaints(error, document))
         raise
     return _Builder(document, base, read, file).build()

@@ -430,6 +430,14 @@ def test_every_shipped_scenario_has_a_script_that_bash_reads(name: str):
     assert text == again
 
 
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+@pytest.mark.parametrize("name", ["guide-virtualservice", "time-outages", "istio-flat-network"])
+def test_shellcheck_finds_nothing_in_the_script(name: str):
+    text = script(planned(load(SCENARIOS / name)), "a directory")
+    ran = subprocess.run(["shellcheck", "-S", "warning", "-"], input=text, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
 HOSTILE = """---
 apiVersion: v1
 kind: ConfigMap
