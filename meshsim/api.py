@@ -153,7 +153,7 @@ def ztunnel_next_hops(
     if source is None:
         return ztunnel.unknown_source(source_uid)
     host, port = _destination(destination)
-    if not tables.network and source.network and not balance.by_address(tables, "", host, source.namespace):
+    if not tables.network and source.network and not balance.by_address(tables, "", host, source):
         services, workloads = tables.services.values(), tables.workloads.values()
         tables = ZtunnelTables(network=source.network, services=services, workloads=workloads)
     hops = ztunnel.next_hops(tables, source, host, port)

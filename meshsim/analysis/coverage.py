@@ -1,7 +1,7 @@
 """What the input holds that matters to a call and is not modelled: then the answer is undetermined and says so."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from meshsim.analysis.calls import Call
@@ -13,7 +13,7 @@ from meshsim.manifests.kinds import KINDS, Bearing
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE
 from meshsim.mesh.pods import capture
-from meshsim.model.facts import Facts
+from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import subject
 from meshsim.model.trace import Delivered, Path, Trace
 
@@ -81,8 +81,7 @@ def _on_path(situation: Situation, rollout: Managed | None, paths: tuple[Path, .
         for step in path.steps:
             if step.route is not None and step.route.object is not None:
                 seen[step.route.object] = None
-            for fact in step.facts:
-                seen[fact.subject] = None
+            seen.update(dict.fromkeys(looked_at(step.facts)))
     if rollout is not None:
         cluster, namespace, name = rollout.id
         seen[f"{cluster}/Rollout/{namespace}/{name}"] = None
@@ -92,6 +91,12 @@ def _on_path(situation: Situation, rollout: Managed | None, paths: tuple[Path, .
             manifest = situation.object(name)
             if manifest is not None:
                 yield manifest, parts[0]
+
+
+def looked_at(facts: Iterable[Fact]) -> tuple[str, ...]:
+    """Of what a decision rests on, the objects whose fields are looked through."""
+    kinds = ((fact.subject, fact.subject.split("/")) for fact in facts)
+    return tuple(dict.fromkeys(name for name, parts in kinds if len(parts) == 4 and parts[1] in _CLASSIFIED))
 
 
 def _objects(situation: Situation, call: Call, paths: tuple[Path, ...]) -> Iterator[str]:
@@ -132,10 +137,12 @@ def _proxy_labels(
     """A proxy's pods' labels; a Gateway's pods bear its name where the manifests show none (Istio docs, Gateway API,
     automated deployment)."""
     own = {GATEWAY_NAME: name} if kind != "sidecar" else {}
-    for (where, workload), pods in situation.plane.registry.workloads(cluster).items():
-        mine = workload == name if kind == "sidecar" else any(own.items() <= pod.labels.items() for pod in pods)
-        if where == namespace and mine and pods:
-            return tuple(sorted({**pods[0].labels, **own}.items()))
+    registry = situation.plane.registry
+    bearing = registry.matching(cluster, namespace, own)[:1] if own else ()
+    workload = bearing[0].workload if bearing else "" if own else name
+    pods = registry.workloads(cluster).get((namespace, workload), ())
+    if pods:
+        return tuple(sorted({**pods[0].labels, **own}.items()))
     gateway = situation.mesh.clusters[cluster].get("Gateway", namespace, name)
     if gateway is not None:
         own |= {str(k): str(v) for k, v in gateway.get("spec", "infrastructure", "labels", default={}).items()}

@@ -121,10 +121,13 @@ class Found:
     contested: tuple[NamespacedHostname, ...] = ()
 
 
-def service_by_vip(tables: ZtunnelTables, network: str, ip: str, namespace: str) -> Found | None:
-    """The service that `ip` on `network` means to a client in `namespace`."""
-    sharing = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, namespace)]
+def service_by_vip(tables: ZtunnelTables, network: str, ip: str, client: Workload | None) -> Found | None:
+    """The service that `ip` on `network` means to a client, whose namespace is looked at where it counts."""
+    sharing = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, client)]
+    if len(sharing) == 1:
+        return Found(service=sharing[0], rule=VIP_FIRST)
     if sharing:
+        namespace = client.namespace if client is not None else ""
         # a VIP holds one service of each namespace: a later one takes its place (service.rs `insert_internal`)
         held = list({s.namespace: s for s in sharing}.values())
         mine = [s for s in held if s.namespace == namespace]
@@ -134,30 +137,32 @@ def service_by_vip(tables: ZtunnelTables, network: str, ip: str, namespace: str)
         chosen = best[-1] if why is VIP_CANONICAL else best[0]
         namespaces = {s.namespace for s in best}
         alike = tuple(s.key for s in sharing if s.namespace in namespaces)
-        return Found(
-            service=chosen, rule=VIP_FIRST if len(sharing) == 1 else why, contested=alike if len(alike) > 1 else ()
-        )
+        return Found(service=chosen, rule=why, contested=alike if len(alike) > 1 else ())
     address = ip_address(ip)
     ranges = [
-        ((service.namespace == namespace, prefix.prefixlen, service.canonical), service)
+        (prefix.prefixlen, service)
         for prefix, service in tables.vip_ranges.get(network, ())
-        if prefix.version == address.version and address in prefix and _visible(service, namespace)
+        if prefix.version == address.version and address in prefix and _visible(service, client)
     ]
     if not ranges:
         return None
-    top = max(key for key, _ in ranges)
-    found = tuple(dict.fromkeys(service.key for key, service in ranges if key == top))
+    namespace = client.namespace if client is not None else ""
+    keyed = [((service.namespace == namespace, length, service.canonical), service) for length, service in ranges]
+    top = max(key for key, _ in keyed)
+    found = tuple(dict.fromkeys(service.key for key, service in keyed if key == top))
     chosen = tables.services[found[0]]
     return Found(service=chosen, rule=VIP_RANGE, contested=found if len(found) > 1 else ())
 
 
-def _visible(service: Service, namespace: str) -> bool:
-    return service.visibility is Visibility.PUBLIC or not namespace or service.namespace == namespace
+def _visible(service: Service, client: Workload | None) -> bool:
+    if service.visibility is Visibility.PUBLIC or client is None:
+        return True
+    return not client.namespace or service.namespace == client.namespace
 
 
-def by_address(tables: ZtunnelTables, network: str, ip: str, namespace: str) -> Workload | Found | None:
+def by_address(tables: ZtunnelTables, network: str, ip: str, client: Workload | None) -> Workload | Found | None:
     """What an address names: a workload's own IP first, a service's VIP second (ztunnel src/state.rs:254)."""
-    return tables.by_address.get(NetworkAddress(network, ip)) or service_by_vip(tables, network, ip, namespace)
+    return tables.by_address.get(NetworkAddress(network, ip)) or service_by_vip(tables, network, ip, client)
 
 
 def by_hostname(tables: ZtunnelTables, name: NamespacedHostname) -> Service | Workload | None:
@@ -171,7 +176,7 @@ def by_destination(tables: ZtunnelTables, gateway: GatewayAddress) -> Service | 
     where = gateway.destination
     if not isinstance(where, NetworkAddress):
         return by_hostname(tables, where)
-    found = by_address(tables, where.network, where.ip, "")
+    found = by_address(tables, where.network, where.ip, None)
     return found.service if isinstance(found, Found) else found
 
 
@@ -318,7 +323,7 @@ def find_upstream(
 
     The opposite order of `by_address` (ztunnel src/state.rs:302).
     """
-    found = service_by_vip(tables, network, ip, source.namespace)
+    found = service_by_vip(tables, network, ip, source)
     if found is not None:
         balancing = found.service.load_balancing
         if balancing is not None and balancing.mode is Mode.PASSTHROUGH:

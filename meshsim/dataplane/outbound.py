@@ -13,7 +13,7 @@ from meshsim.dataplane.ztunnel import NextHop, Refusal, next_hops
 from meshsim.model.rule import rule
 from meshsim.model.trace import Failed, Step
 from meshsim.tables.views import ClusterView, PodRow
-from meshsim.tables.workload import Locality, NetworkAddress, Protocol, Workload
+from meshsim.tables.workload import Locality, NetworkAddress, Protocol
 
 WORKLOAD_WAYPOINT: Final = rule(
     "waypoint.workload-address",
@@ -34,17 +34,8 @@ def outbound(
 ) -> tuple[Step, ...]:
     """The connection of an ambient pod to `ip:port` at its node's ztunnel."""
     hop = f"ztunnel:{view.name}"
-    source = view.ztunnel.workloads.get(row.uid) or Workload(
-        uid=row.uid,
-        namespace=client.namespace,
-        network=view.network,
-        cluster=view.name,
-        locality=client.locality,
-        protocol=Protocol.HBONE,
-    )
-    if view.ztunnel.network != view.network:
-        source = replace(source, network=view.ztunnel.network)  # what its own ztunnel believes
-    walk = replace(walk, peer=source.identity.removeprefix("spiffe://"))
+    source = client.source(view, row)
+    walk = replace(walk, peer=source)
     groups: dict[tuple[str, str], list[tuple[Fraction, NextHop]]] = {}
     steps: list[Step] = []
     for part, outcome in next_hops(view.ztunnel, source, ip, port):

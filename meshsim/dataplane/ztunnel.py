@@ -195,7 +195,7 @@ class _Call:
         return join(self.ip, self.port)
 
     def outcomes(self) -> Shared:
-        named = by_address(self.tables, self.tables.network, self.ip, self.source.namespace)
+        named = by_address(self.tables, self.tables.network, self.ip, self.source)
         if not isinstance(named, Found):
             return _spread(self.upstream(), self.reach_address)
         service = named.service
