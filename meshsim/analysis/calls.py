@@ -45,6 +45,13 @@ class Call:
     connection: str = "new"
 
     @property
+    def cluster(self) -> str:
+        """The cluster that the call comes from."""
+        if self.caller.clients:
+            return self.caller.clients[0][1].cluster
+        return self.caller.name.partition(":")[2].split("/")[0]
+
+    @property
     def address(self) -> str:
         """The callee as FQDN (or IP) and port."""
         return str(self.target)

@@ -18,7 +18,7 @@ from meshsim.model.trace import Delivered, Trace
 def governing(situation: Situation, call: Call, trace: Trace) -> tuple[Managed, ...]:
     """The Rollouts that govern a call: in a cluster visible to the client, a route that one manages attaches to the
     called host, or the called host or address leads to its pods."""
-    cluster = _cluster(call)
+    cluster = call.cluster
     visible = {c.name for c in situation.mesh.visible(cluster)}
     hosts = _called_hosts(situation, call, trace)
     reached = {path.outcome.workload for path in trace.paths() if isinstance(path.outcome, Delivered)}
@@ -36,18 +36,12 @@ def governing(situation: Situation, call: Call, trace: Trace) -> tuple[Managed, 
     )
 
 
-def _cluster(call: Call) -> str:
-    if call.caller.clients:
-        return call.caller.clients[0][1].cluster
-    return call.caller.name.partition(":")[2].split("/")[0]
-
-
 def _called_hosts(situation: Situation, call: Call, trace: Trace) -> tuple[str, ...]:
     """The called host; through a gateway, the hosts of the backends that its rules choose."""
     if call.target.ip:
         return ()
     hosts: dict[str, None] = {call.target.host: None}
-    cluster = _cluster(call)
+    cluster = call.cluster
     for path in trace.paths():
         for step in path.steps:
             use = step.route

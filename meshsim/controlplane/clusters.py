@@ -39,6 +39,10 @@ class Clusters:
         self.labels = labels
         self.instead: Callable[[KnownService, Port], tuple[Endpoint, ...] | None] | None = None
         """What replaces a service's own hosts: a gateway's way to waypoints."""
+        self.marks: frozenset[str] = frozenset()
+        """What every cluster of this proxy is marked with."""
+        self.unmodelled: tuple[str, ...] = ()
+        """What nobody can say of this proxy's way to any backend."""
         self.made: dict[str, EnvoyCluster] = {}
         self.missing: dict[str, int] = {}
 
@@ -61,7 +65,12 @@ class Clusters:
         replaced = self.instead(service, port) if self.instead is not None else None
         if replaced is not None:
             self.made[name] = EnvoyCluster(
-                name=name, host=service.host, port=port.number, endpoints=replaced, empty_reason="MS206"
+                name=name,
+                host=service.host,
+                port=port.number,
+                endpoints=replaced,
+                empty_reason="MS206",
+                marks=self.marks,
             )
             return name
         rule = self.destination_rule(service)
@@ -71,7 +80,10 @@ class Clusters:
         made = cluster_of(self.place, service, port, name=name, subset=subset, rule=rule, assume=self.assume)
         if self.instead is not None:
             made = replace(
-                made, why=(*made.why, *service.ingress_facts, *service.binding.facts), marks=_missed(service)
+                made,
+                why=(*made.why, *service.ingress_facts, *service.binding.facts),
+                marks=_missed(service),
+                unmodelled=(*made.unmodelled, *self.unmodelled),
             )
         self.made[name] = made
         return name

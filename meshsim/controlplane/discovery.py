@@ -233,6 +233,7 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
             cluster=member.cluster,
             locality=Locality(member.region, member.zone),
             capacity=len(member.pods),
+            drained=member.drained,
             why=member.facts,
         )
     pod = member.pod
@@ -250,6 +251,7 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
         status=Health.HEALTHY if pod.ready else Health.UNHEALTHY,
         cluster=member.cluster,
         locality=Locality(pod.region, pod.zone),
+        drained=member.drained,
         why=member.facts,
     )
 

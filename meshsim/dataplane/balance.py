@@ -13,7 +13,7 @@ from typing import final
 from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule, rule
-from meshsim.model.shares import ONE, normalised
+from meshsim.model.shares import ONE, spared
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service, Visibility
 from meshsim.tables.workload import GatewayAddress, NamespacedHostname, NetworkAddress, Workload
 from meshsim.tables.ztunnel import ZtunnelTables
@@ -68,12 +68,21 @@ OUTRANKED = rule(
     "Only the endpoints that match the most routing preferences are used while there is one.",
     "ztunnel src/state.rs:375-509",
 )
+DRAINED = rule(
+    "ztunnel.drained",
+    "A drained cluster's endpoint takes that much less than its normal share of new connections; the others take it.",
+    "Solo docs, operations: drain",
+)
 NO_CAPACITY = rule("ztunnel.no-capacity", "An endpoint of capacity 0 is never picked.", "ztunnel src/state.rs:375-509")
 BY_CAPACITY = rule(
     "ztunnel.by-capacity",
     "An endpoint is drawn at random in proportion to its capacity, for each connection.",
     "ztunnel src/state.rs:375-509",
 )
+
+
+WHOLLY = 100
+"""The percentage at which a drained endpoint takes no new connection."""
 
 
 class Resolution(StrEnum):
@@ -196,10 +205,13 @@ def load_balance(
         else:
             removed.append((workload, reason))
     ranks: Sequence[int | None] = [_rank(source, service.load_balancing, workload) for workload in eligible]
-    best = max((r for r in ranks if r is not None), default=0)
+    taking = [r for r, w in zip(ranks, eligible, strict=True) if r is not None and w.drained < WHOLLY]
+    best = max(taking, default=0)
     kept: list[Candidate] = []
     for workload, rank in zip(eligible, ranks, strict=True):
-        if rank is None:
+        if workload.drained == WHOLLY:
+            removed.append((workload, DRAINED))
+        elif rank is None:
             removed.append((workload, STRICT))
         elif rank < best:
             removed.append((workload, OUTRANKED))
@@ -207,7 +219,10 @@ def load_balance(
             removed.append((workload, NO_CAPACITY))
         else:
             kept.append(Candidate(workload=workload, port=target_port(service, workload, port), rank=rank))
-    shares = normalised({index: candidate.workload.capacity for index, candidate in enumerate(kept)})
+    shares = spared(
+        {index: candidate.workload.capacity for index, candidate in enumerate(kept)},
+        {index: candidate.workload.drained for index, candidate in enumerate(kept)},
+    )
     reasons = [reason for _, reason in removed]
     ranking = next((reason for reason in (STRICT, OUTRANKED) if reason in reasons), None)
     decided = ranking or (reasons[-1] if reasons and not kept else BY_CAPACITY)

@@ -48,7 +48,14 @@ def resolve(
 
     `choices` settle contested questions.
     """
-    walk = Walk(views=views, request=request, envoy=envoy.through, eastwest=eastwest.through, choices=choices or {})
+    walk = Walk(
+        views=views,
+        request=request,
+        envoy=envoy.through,
+        eastwest=eastwest.through,
+        client=from_gateway,
+        choices=choices or {},
+    )
     roots: list[Step] = []
     for share, client in clients:
         if client.kind == "gateway":
@@ -59,6 +66,13 @@ def resolve(
     if not clients:
         roots.extend(failed("gateway", ONE, NO_GATEWAY_POD, code="refused", message="the gateway has no ready pod"))
     return Trace(roots=tuple(roots))
+
+
+def from_gateway(walk: Walk, cluster: str, uid: str, ip: str, port: int, share: Fraction) -> tuple[Step, ...]:
+    """A gateway whose own pod calls a service's VIP, as any client does."""
+    row = walk.views.pod(uid)
+    client = Client(kind="pod", cluster=cluster, namespace=row.namespace if row is not None else "", uid=uid)
+    return _from_pod(walk, walk.views.cluster(cluster), row, client, Target(ip=ip, port=port), share)
 
 
 def _from_pod(

@@ -87,13 +87,15 @@ class Target:
 class Walk:
     """One request on its way. `choices` settle contested questions, by `assume` key.
 
-    `envoy` and `eastwest` go on at such a hop: either can lead to the other, and neither module knows the other.
+    `envoy` and `eastwest` go on at such a hop, `client` at a pod that calls an address: each can lead to another, and
+    none of the modules knows the others.
     """
 
     views: Views
     request: HttpRequest
     envoy: "AtEnvoy"
     eastwest: "AtEastwest"
+    client: "AtClient"
     choices: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
     altered: frozenset[str] = frozenset()
@@ -115,6 +117,8 @@ AtEnvoy = Callable[[Walk, str, Locality, str, Fraction], tuple[Step, ...]]
 """(walk, decision-point id, where it runs, `host:port` asked for, share) → the steps from there."""
 AtEastwest = Callable[[Walk, str, str, str, Fraction], tuple[Step, ...]]
 """(walk, cluster, `host:port` asked for, `x-istio-source`, share) → the steps from there."""
+AtClient = Callable[[Walk, str, str, str, int, Fraction], tuple[Step, ...]]
+"""(walk, cluster, pod's uid, IP, port, share) → the steps from there."""
 
 
 def leaf(
