@@ -15,11 +15,10 @@ does all of that on them. Each has a --help of its own.
 exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input or no Envoy on this machine."""
 
 import argparse
-import json
 from typing import Final
 
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
+from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of, paper
 from meshsim.model.errors import UsageError
 
 PARTS: Final = {
@@ -29,6 +28,7 @@ PARTS: Final = {
     "kind": "meshsim.cli.livekind",
 }
 """What has options of its own, and the module that has them."""
+FORMATS: Final = ("table", "json", "markdown")
 EXAMPLES: Final = """\
 examples:
   meshsim live envoy scenarios/canary-gateway-api
@@ -53,12 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--requests",
         type=_requests,
         metavar="N",
-        help="requests for each row (default: 300 to 1000, by the number of rows)",
+        help="requests for each row (default: 100 to 1000, by the number of rows)",
     )
     parser.add_argument("--write", metavar="FILE", help="where validation writes its page (default: standard output)")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     add_clusters(parser)
     add_moment(parser)
+    add_output(parser, FORMATS)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -68,16 +68,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _envoy(options: argparse.Namespace) -> int:
     session, heading = load(options, options.scenario)
-    from meshsim.live import show
     from meshsim.live.check import check
     from meshsim.live.replay import phases
+    from meshsim.report.lab import printed
 
     outcome = check(phases(session, at_of(options), mode_of(options)), requests=options.requests)
-    if options.output == "json":
-        emit(json.dumps(show.plain(heading.scenario, outcome), indent=2, ensure_ascii=False) + "\n")
-    else:
-        said = (show.heading(heading.scenario, outcome), show.table(outcome), show.conclusion(outcome))
-        emit("\n\n".join(part for part in said if part) + "\n")
+    emit(printed(outcome, heading, options.output, paper(options)))
     return 1 if outcome.disagreements else 0
 
 

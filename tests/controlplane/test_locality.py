@@ -121,6 +121,9 @@ class TestPriorities:
         ("endpoints", "setting", "message"),
         [
             ([1], {}, "endpoint 0: 1 is neither a mapping nor a locality"),
+            ("r1", {}, "endpoints 'r1' is not a list"),
+            ([{"labels": 5}], {}, "endpoint 0: labels 5 is not a mapping"),
+            (["r1"], {"distribute": [{"from": "*", "to": 5}]}, "distribute 0: to 5 is not a mapping of weights"),
             (["r1"], [], "setting: [] is not a mapping"),
             (["r1"], {"failoverPriority": "app"}, "failoverpriority 'app' is not a list"),
             (["r1"], {"failover": [None]}, "failover 0: None is not a mapping"),

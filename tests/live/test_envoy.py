@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from live.one_gateway import RULE, cluster, gateway_phase, hosts, split
 
-from meshsim.live import show
-from meshsim.live.check import Compared, Phase, check
+from meshsim.live.check import Compared, check
 from meshsim.live.lab.observe import Failure
+from meshsim.live.phase import Phase
+from meshsim.report.lab import text
 from meshsim.tables.envoy import MatchType, Route, RouteMatch, StringMatch, WeightedCluster
 from meshsim.tables.workload import Locality
 
@@ -21,7 +22,7 @@ GATEWAY = "gateway:c1/ns/gw"
 
 def agree(phases: Iterable[Phase], requests: int = 300) -> dict[str, Compared]:
     outcome = check(tuple(phases), requests=requests)
-    assert not outcome.disagreements, show.table(outcome)
+    assert not outcome.disagreements, text(outcome)
     return {row.phase: row for row in outcome.rows}
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from live.one_gateway import cluster, gateway_phase, hosts, split
 
-from meshsim.live.check import Phase, compiled
+from meshsim.live.check import compiled
 from meshsim.live.lab import program
 from meshsim.live.lab.faults import LabFault, LabMissing
 from meshsim.live.lab.lab import Lab
+from meshsim.live.phase import Phase
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
