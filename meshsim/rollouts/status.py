@@ -182,8 +182,8 @@ def write_scaled(sync: Context, status: Status) -> None:
 
 def _persist(sync: Context, status: Status, *, conditions: bool = True) -> None:
     """Conditions, then pauses and abort (pause.go CalculatePauseStatus), then the phase."""
-    for key in ("abort", "abortedAt", "pauseConditions", "controllerPause"):
-        status.pop(key, None)
+    status.pop("abort", None)
+    status.pop("abortedAt", None)
     if sync.behaviour["conditions_at_the_end"]:
         _abort_at_deadline(sync, status)
     if conditions:
@@ -329,6 +329,7 @@ def _progressed(old: Fields, new: Fields) -> bool:
     return (
         number(new, "updatedReplicas") != number(old, "updatedReplicas")
         or older_now < older
+        or number(new, "readyReplicas") > number(old, "readyReplicas")
         or number(new, "availableReplicas") > number(old, "availableReplicas")
         or (old.get("stableRS") or "") != (new.get("stableRS") or "")
         or (both and old["currentStepIndex"] != new["currentStepIndex"])
