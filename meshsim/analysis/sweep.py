@@ -22,7 +22,7 @@ from meshsim.mesh.variants import Choices, Setting, Variants
 from meshsim.model.errors import Bug, InputError, UsageError
 from meshsim.model.evidence import Source
 from meshsim.model.frozen import frozen, record
-from meshsim.model.verdict import At, Row
+from meshsim.model.verdict import At, Found, in_brief
 from meshsim.scenario.scenario import CallSpec
 
 TASK_SECONDS: Final = 0.25
@@ -30,21 +30,6 @@ TASK_SECONDS: Final = 0.25
 MOST_RUNS: Final = 100_000
 Taken = tuple[tuple[int, int], ...]
 """(setting, value) by position, in the order of looking."""
-
-
-@final
-@record
-class Found:
-    """What one Rollout's call gets in the variants of a leaf. `effective` is None where it is undetermined; `refused`
-    says why a variant cannot be."""
-
-    verdict: str
-    rollout: str | None = None
-    masked: bool = False
-    reasons: tuple[str, ...] = ()
-    effective: tuple[tuple[str, Fraction], ...] | None = None
-    decided_by: str | None = None
-    refused: str = ""
 
 
 @final
@@ -147,7 +132,7 @@ class Explorer:
         spec = replace(spec, **asks, headers={key: value for key, value in headers.items() if value is not None})
         try:
             for _, rows in self._asked.asking(self.variants.watched(choices), spec).rows(at, self._mode):
-                yield from map(_found, rows)
+                yield from map(in_brief, rows)
         except (InputError, UsageError) as error:
             yield Found(verdict="refused", refused=str(error).partition("\n")[0])
 
@@ -308,19 +293,6 @@ def _calls(session: Asked, at: At | None, mode: str, frm: str | None, to: str | 
             connection="keep-alive" if connection == "keep-alive" else "new",
             source=where,
         )
-
-
-def _found(row: Row) -> Found:
-    shares = row.effective
-    parts = ("stable", "canary", "other", "error")
-    return Found(
-        verdict=row.verdict.value,
-        rollout=row.rollout,
-        masked=row.masked,
-        reasons=row.reasons,
-        effective=None if shares is None else tuple((name, getattr(shares, name)) for name in parts),
-        decided_by=row.decided_by,
-    )
 
 
 def _identity(session: Asked, settings: Sequence[Setting], calls: Sequence[CallSpec], at: At | None, mode: str) -> str:

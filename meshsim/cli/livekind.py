@@ -11,7 +11,7 @@ exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input, a program 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meshsim.live.kind.places import Settings
     from meshsim.live.kind.play import Runner
     from meshsim.live.kind.steps import Compare, Observe, Plan
+    from meshsim.live.observe import Through
     from meshsim.report.formats import Heading
     from meshsim.session import Session
 
@@ -107,7 +108,7 @@ def play(made: "Plan", session: "Session", heading: "Heading", options: argparse
         made,
         Path(options.work),
         run,
-        observe=lambda command, file: _observe(made, session, command, file, run),
+        observe=lambda command, file, through: _observe(made, session, command, file, run, through),
         compare=lambda command, file: _compare(session, heading, command, file),
         told=_told,
         clock=time.monotonic,
@@ -147,7 +148,14 @@ def _ready(made: "Plan", *, delete: bool) -> None:
         raise InputError(msg, hint=f"export {unset[0]}=…, or name another with --license-env")
 
 
-def _observe(made: "Plan", session: "Session", command: "Observe", file: Path, run: "Runner") -> None:
+def _observe(
+    made: "Plan",
+    session: "Session",
+    command: "Observe",
+    file: Path,
+    run: "Runner",
+    through: "Mapping[str, Through]",
+) -> None:
     from dataclasses import replace
 
     from meshsim.live import observe as watching
@@ -158,7 +166,7 @@ def _observe(made: "Plan", session: "Session", command: "Observe", file: Path, r
     calls = [call for call in session.calls_in(situation) if call.target.host]
     config = str(file.parent / "kubeconfig")
     clusters = {n: Wanted(name=n, context=context, kubeconfig=config) for n, context in made.contexts.items()}
-    settings = watching.Settings(requests=made.requests, container=made.container)
+    settings = watching.Settings(requests=made.requests, container=made.container, through=through)
     rollouts = [managed.name for managed in situation.rollouts.values()]
     found = watching.observe(
         calls, rollouts, clusters, lambda words: run(words, timeout=120.0), settings, scenario=made.scenario

@@ -107,6 +107,12 @@ def _first(
     return [], ""
 
 
+def mixed(clusters: Clusters, service: KnownService, port: Port, *, namespace: str) -> bool:
+    """Whether both HTTPRoutes and VirtualServices are there for a service at a waypoint."""
+    entries = _entries(clusters, service, port, namespace, everywhere=False)
+    return len({bool(entry.attached) for entry in entries}) > 1
+
+
 def tcp_route(clusters: Clusters, service: KnownService, port: Port, *, namespace: str) -> Route | None:
     """The route of a connection to a port that is not HTTP, or None where no object has one for it."""
     here = clusters.place.cluster

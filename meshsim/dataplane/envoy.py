@@ -154,7 +154,8 @@ def _backend(
     for code, sentences in (("MS901", cluster.unmodelled), ("MS902", cluster.contested)):
         if sentences:
             question = f"{backend}: {'; '.join(sentences)}"
-            return undecided(proxy.id, share, UNMODELLED, code=code, question=question, facts=facts)
+            steps = undecided(proxy.id, share, UNMODELLED, code=code, question=question, facts=facts)
+            return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
     hosts = choose(cluster)
     if not hosts:
         said = "503 no_healthy_upstream" if _answers(chain) else "the connection is closed"
@@ -209,6 +210,10 @@ def _as_503(outcome: Outcome | None) -> Outcome | None:
 def _host(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fraction) -> tuple[Step, ...]:
     if host.stranger:
         return undecided(proxy.id, share, STRANGER, code="MS901", question=host.stranger, facts=host.why)
+    if host.via is Via.ZTUNNEL:
+        ip, _, port = host.address.rpartition(":")
+        steps = walk.client(walk, proxy.cluster, host.workload, ip, int(port), share)
+        return tuple(replace(step, outcome=_closed(chain, step.outcome)) for step in steps)
     if host.via is Via.GATEWAY:
         refused = _unconnected(walk, proxy, chain, host, share)
         return refused or walk.eastwest(walk, host.cluster, host.authority, host.source, share)
@@ -221,6 +226,13 @@ def _host(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fractio
         return through(walk, ident, host.locality, host.authority, share)
     steps = deliver(walk, host.workload, host.address, share, tunnelled=host.via is Via.HBONE)
     return tuple(replace(step, outcome=_after_denial(chain, step.outcome)) for step in steps)
+
+
+def _closed(chain: Chain, outcome: Outcome | None) -> Outcome | None:
+    """A connection that the proxy's own ztunnel closes is an upstream failure to its client."""
+    if not isinstance(outcome, Failed) or not _answers(chain):
+        return outcome
+    return replace(outcome, code="503", flag="UF")
 
 
 def _after_denial(chain: Chain, outcome: Outcome | None) -> Outcome | None:

@@ -100,6 +100,7 @@ class Via(StrEnum):
     MTLS = "mtls"
     WAYPOINT = "waypoint"
     GATEWAY = "gateway"
+    ZTUNNEL = "ztunnel"
 
 
 @final
@@ -109,7 +110,8 @@ class Endpoint:
 
     `workload` is its workload uid. With `Via.GATEWAY`, `network` is the remote network, `authority` the
     service asked for there (`host:port`) and `source` the value of `x-istio-source`. With `Via.WAYPOINT` the
-    endpoint is a waypoint's pod and `authority` the service address asked for. `stranger` is a sentence where nobody
+    endpoint is a waypoint's pod and `authority` the service address asked for. With `Via.ZTUNNEL` it is a service's
+    VIP, which the proxy's pod `workload` calls like any client behind a ztunnel. `stranger` is a sentence where nobody
     can say whose pod it is.
     """
 

@@ -323,6 +323,58 @@ def test_what_controllers_and_the_installation_write_is_theirs(tmp_path: Path):
     assert config["nodes"][1] == {"role": "worker", "labels": {"topology.kubernetes.io/zone": "z1"}}
 
 
+CAPTURED = """---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop, annotations: {ambient.istio.io/redirection: enabled}}
+spec: {containers: [{name: a, image: r/a:1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: shop}
+spec:
+  containers: [{name: b, image: r/b:1}, {name: istio-proxy, image: r/proxyv2:1}]
+  initContainers: [{name: istio-init, image: i}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ingress, namespace: shop}
+spec:
+  selector: {matchLabels: {a: b}}
+  template:
+    metadata: {labels: {a: b}}
+    spec: {containers: [{name: istio-proxy, image: auto}]}
+"""
+
+
+def test_pods_ask_for_the_proxies_that_they_had(tmp_path: Path):
+    found = written(planned(scenario(tmp_path, manifests=CAPTURED), stand_in=False), "workloads.yaml")
+    by_name = {d["metadata"]["name"]: d for d in found}
+    assert by_name["a"]["metadata"]["labels"] == {"istio.io/dataplane-mode": "ambient"}
+    assert by_name["a"]["metadata"]["annotations"] == {}
+    assert by_name["b"]["metadata"]["labels"] == {"sidecar.istio.io/inject": "true"}
+    assert [c["name"] for c in by_name["b"]["spec"]["containers"]] == ["b"]
+
+
+def test_a_gateway_of_ones_own_is_no_stand_in(tmp_path: Path):
+    found = written(planned(scenario(tmp_path, manifests=CAPTURED)), "workloads.yaml")
+    (ingress,) = [d for d in found if d["metadata"]["name"] == "ingress"]
+    assert ingress["spec"]["template"]["spec"]["containers"] == [{"name": "istio-proxy", "image": "auto"}]
+
+
+def test_somebody_stands_for_the_clients_of_a_gateway():
+    found = planned(load(SCENARIOS / "guide-virtualservice"))
+    observe = next(c for s in found.steps for c in s.commands if isinstance(c, Observe))
+    caller = "ingress:cluster1/default/helloworld-ingress"
+    assert observe.through == ((caller, "cluster1/meshsim-outside/curl", "GW1"),)
+    words = found.observing(observe)
+    assert words[words.index("--through") + 1] == f"{caller}=cluster1/meshsim-outside/curl@$GW1"
+    (asked,) = done(found, "observe-01")
+    assert asked[:5] == ["kubectl", "get", "services", "istio-ingressgateway", "-n"]
+    (namespace, _client) = written(found, "outside.yaml")
+    assert namespace["metadata"]["labels"] == {"istio.io/dataplane-mode": "none"}
+
+
 def test_istios_installation_has_the_scenarios_settings(tmp_path: Path):
     (operator,) = written(planned(scenario(tmp_path)), "istio.yaml")
     assert operator["spec"]["profile"] == "ambient"
@@ -430,6 +482,14 @@ def test_every_shipped_scenario_has_a_script_that_bash_reads(name: str):
     assert text == again
 
 
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+@pytest.mark.parametrize("name", ["guide-virtualservice", "time-outages", "istio-flat-network"])
+def test_shellcheck_finds_nothing_in_the_script(name: str):
+    text = script(planned(load(SCENARIOS / name)), "a directory")
+    ran = subprocess.run(["shellcheck", "-S", "warning", "-"], input=text, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
 HOSTILE = """---
 apiVersion: v1
 kind: ConfigMap
@@ -500,7 +560,7 @@ def test_a_clusters_authority_is_signed_by_its_root(tmp_path: Path):
         found,
         tmp_path / "work",
         real_openssl,
-        observe=lambda _command, _file: None,
+        observe=lambda _command, _file, _through: None,
         compare=lambda _command, _file: 0,
         told=lambda _: None,
         clock=lambda: 0.0,

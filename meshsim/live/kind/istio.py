@@ -112,7 +112,7 @@ def _by_istioctl(place: Place, settings: Settings) -> tuple[Write | Run, ...]:
 def _operator(place: Place, settings: Settings) -> dict[str, Any]:
     env = [{"name": key, "value": value} for key, value in _env(place).items()]
     components: dict[str, Any] = {"pilot": {"k8s": {"env": env}}} if env else {}
-    if _needs_classic_ingress(place):
+    if needs_classic_ingress(place):
         components["ingressGateways"] = [{"name": "istio-ingressgateway", "enabled": True}]
     values: dict[str, Any] = {"global": _global(place, settings)}
     ztunnel = _ztunnel(place)
@@ -165,7 +165,7 @@ def mesh_config(place: Place) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _needs_classic_ingress(place: Place) -> bool:
+def needs_classic_ingress(place: Place) -> bool:
     """Whether an Istio Gateway selects the classic ingress gateway, and no manifest has one."""
     selecting = any(m.get("spec", "selector", "istio") == "ingressgateway" for m in place.cluster.of(ISTIO_GATEWAY))
     there = any(
@@ -191,7 +191,7 @@ def _by_helm(place: Place, settings: Settings) -> Iterator[Write | Run]:
             {**shared, "multiCluster": {"clusterName": place.name}, "network": cluster, **_ztunnel(place)},
         ),
     }
-    if _needs_classic_ingress(place):
+    if needs_classic_ingress(place):
         charts["gateway"] = ("istio-ingressgateway", {})
     for chart, (release, values) in charts.items():
         file = place.file(f"helm-{chart}.yaml")

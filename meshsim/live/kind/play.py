@@ -25,6 +25,7 @@ from meshsim.live.kind.steps import (
     Wait,
     Write,
 )
+from meshsim.live.observe import Through
 from meshsim.model.errors import InputError
 
 STATE: Final = "steps"
@@ -46,8 +47,8 @@ class Failed(InputError):
 
 @final
 class Player:
-    """Plays a plan in a working directory. `observe` and `compare` are given the file to write or to read; `compare`
-    returns an exit code. `told` hears a line for each step."""
+    """Plays a plan in a working directory. `observe` and `compare` are given the file to write or to read (and
+    who stands for callers that are no pods); `compare` returns an exit code. `told` hears a line for each step."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class Player:
         directory: Path,
         run: Runner,
         *,
-        observe: Callable[[Observe, Path], None],
+        observe: Callable[[Observe, Path, Mapping[str, Through]], None],
         compare: Callable[[Compare, Path], int],
         told: Callable[[str], None],
         clock: Callable[[], float],
@@ -152,7 +153,11 @@ class Player:
         elif isinstance(command, Wait):
             self.sleep(command.seconds)
         elif isinstance(command, Observe):
-            self.observe(command, self.directory / command.name)
+            through = {
+                caller: Through(client=client, address=self.values[var] if var else "")
+                for caller, client, var in command.through
+            }
+            self.observe(command, self.directory / command.name, through)
         else:
             self.codes.append(self.compare(command, self.directory / command.name))
 
