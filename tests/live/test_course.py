@@ -46,25 +46,19 @@ def test_other_weights_are_another_answer():
     assert sent(phases, most=2) == ["half", "third"]
 
 
+HALF = Fraction(1, 2)
 HERE = Rule("test.here", "A decision of a test.", "this test")
 
 
 def way(*decisions: tuple[str, bool, str | None]) -> Trace:
     """Two equal ways at each choice: (hop, whether it routes by request, what the decision is taken for)."""
     children = tuple(
-        Step(
-            hop="pod",
-            share=Fraction(1, 2),
-            decision=name,
-            rule=HERE,
-            outcome=Delivered(workload=name, cluster="c", address=""),
-        )
-        for name in ("a", "b")
+        Step(hop="pod", share=HALF, decision=pod, rule=HERE, outcome=Delivered(workload=pod, cluster="c", address=""))
+        for pod in ("a", "b")
     )
     for hop, l7, granularity in reversed(decisions):
-        children = (
-            Step(hop=hop, share=Fraction(1), decision="", rule=HERE, l7=l7, granularity=granularity, children=children),
-        )
+        step = Step(hop=hop, share=HALF * 2, decision="", rule=HERE, l7=l7, granularity=granularity, children=children)
+        children = (step,)
     return Trace(roots=children)
 
 
