@@ -89,7 +89,10 @@ class Explorer:
         self.settings = settings
         self._at = at
         self._mode = mode
-        self._asking = tuple(i for i, one in enumerate(settings) if any(option.asks for option in one.options))
+        asking = [i for i, one in enumerate(settings) if any(option.asks for option in one.options)]
+        self._kept = next((i for i in asking if _of_connections(settings[i])), None)
+        """The setting that says whether connections are kept, which shares and verdicts need not depend on."""
+        self._asking = tuple(i for i in asking if i != self._kept)
         self._variants: Variants | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -129,12 +132,36 @@ class Explorer:
             for key, value in choices.take(index).asks.items():
                 asks[key] = {**asks.get(key, {}), **value} if key == "headers" else value
         at, headers = asks.pop("at", self._at), {**spec.headers, **asks.pop("headers", {})}
+        if self._kept is not None:
+            asks["connection"] = _Connection(choices, self._kept)
         spec = replace(spec, **asks, headers={key: value for key, value in headers.items() if value is not None})
         try:
             for _, rows in self._asked.asking(self.variants.watched(choices), spec).rows(at, self._mode):
                 yield from map(in_brief, rows)
         except (InputError, UsageError) as error:
             yield Found(verdict="refused", refused=str(error).partition("\n")[0])
+
+
+def _of_connections(one: Setting) -> bool:
+    return all(option.asks.keys() == {"connection"} and not option.edits for option in one.options)
+
+
+@final
+class _Connection:
+    """How a call connects, chosen when somebody looks at it."""
+
+    def __init__(self, choices: Choices, index: int) -> None:
+        self._choices = choices
+        self._index = index
+
+    def __str__(self) -> str:
+        return str(self._choices.take(self._index).asks["connection"])
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == other
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
 
 def branches(leaf: Leaf, stem: Taken, settings: Sequence[Setting]) -> Iterator[Taken]:

@@ -144,6 +144,24 @@ def test_settings_that_nobody_looks_at_cost_no_run() -> None:
     assert len(found.leaves) == 2
 
 
+def test_how_a_call_connects_changes_no_verdict_and_costs_no_run() -> None:
+    found = swept("client-local-waypoint", {"connection": ["new", "keep-alive"]}, at="step:1")
+    assert [leaf.taken for leaf in found.leaves] == [() for _ in found.calls]
+
+
+def test_a_version_is_looked_at_where_a_row_of_its_dialect_differs() -> None:
+    """1.30 has aliases of segments (fe-solo-enterprise-for-istio-workshops 008), and this mesh has no segment."""
+    vary = {"dialect": ["solo/1.30", "solo/1.29"]}
+    inside = swept("client-local-waypoint", vary, at="step:1")
+    assert [leaf.taken for leaf in inside.leaves] == [() for _ in inside.calls]
+
+
+def test_a_version_whose_rows_differ_on_the_way_is_looked_at() -> None:
+    """Unready pods stay among the endpoints from 1.31 on (istio a7c9ae034fb)."""
+    found = swept("istio-client-local-waypoint", {"dialect": ["istio/1.31", "istio/1.28"]}, at="step:1")
+    assert [leaf.taken for leaf in found.leaves] == [((0, 0),), ((0, 1),)]
+
+
 def test_probes_are_a_setting_where_no_moment_is_asked_for() -> None:
     found = swept("guide-virtualservice", {"connection": ["new", "keep-alive"]}, at="step:1")
     assert [setting.name for setting in found.settings] == ["connection"]
