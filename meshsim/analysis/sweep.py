@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, final
 
 from meshsim.analysis.asked import Asked
 from meshsim.analysis.settings import setting
+from meshsim.analysis.sweep_part import Part, of_part, part_of
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.variants import Choices, Setting, Variants
 from meshsim.model.errors import Bug, InputError, UsageError
@@ -94,9 +95,10 @@ class Explorer:
         """The setting that says whether connections are kept, which shares and verdicts need not depend on."""
         self._asking = tuple(i for i in asking if i != self._kept)
         self._variants: Variants | None = None
+        self._parts: dict[tuple[str, str], Part | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_variants": None}
+        return {**self.__dict__, "_variants": None, "_parts": {}}
 
     @property
     def variants(self) -> Variants:
@@ -104,6 +106,12 @@ class Explorer:
         if self._variants is None:
             self._variants = Variants(self._asked.mesh, self.settings)
         return self._variants
+
+    def _part(self, spec: CallSpec) -> Part | None:
+        key = (spec.frm, spec.to)
+        if key not in self._parts:
+            self._parts[key] = part_of(self._asked, self.variants, self.settings, spec, self._at, self._mode)
+        return self._parts[key]
 
     def grow(self, call: int, spec: CallSpec, stems: Sequence[Taken], seconds: float) -> tuple[list[Leaf], list[Taken]]:
         """Leaves from the stems on, and the stems that are left when the time is over. One leaf at least."""
@@ -127,6 +135,7 @@ class Explorer:
         return Leaf(call=call, taken=taken, rows=rows)
 
     def _rows(self, spec: CallSpec, choices: Choices) -> Iterator[Found]:
+        whole = spec
         asks: dict[str, Any] = {}
         for index in self._asking:
             for key, value in choices.take(index).asks.items():
@@ -136,7 +145,9 @@ class Explorer:
             asks["connection"] = _Connection(choices, self._kept)
         spec = replace(spec, **asks, headers={key: value for key, value in headers.items() if value is not None})
         try:
-            for _, rows in self._asked.asking(self.variants.watched(choices), spec).rows(at, self._mode):
+            mesh = self.variants.watched(choices)
+            part = self._part(whole)
+            for _, rows in self._asked.asking(mesh if part is None else of_part(mesh, part), spec).rows(at, self._mode):
                 yield from map(in_brief, rows)
         except (InputError, UsageError) as error:
             yield Found(verdict="refused", refused=str(error).partition("\n")[0])

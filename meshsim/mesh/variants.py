@@ -107,6 +107,13 @@ class Variants:
         self._values: dict[tuple[object, ...], Any] = {}
         self._dialects: dict[tuple[object, ...], Dialect] = {}
 
+    def changes(self) -> Iterator[tuple[Mesh, tuple[tuple[str, ObjectKey, Path], ...]]]:
+        """Every value of every setting by itself: the Mesh with it, and what differs in which objects."""
+        for setting in self.settings:
+            for option in setting.options if setting.order == 0 else ():
+                changed = variant(self.mesh, [(setting, option)])
+                yield changed, tuple(_differences(self.mesh, changed))
+
     def watched(self, choices: Choices) -> Mesh:
         """The Mesh with the values that are chosen as they are read; what concerns the whole Mesh is chosen now."""
         mesh = self.mesh
@@ -188,7 +195,7 @@ class Variants:
         found: dict[tuple[str, ObjectKey], dict[Path, dict[int, None]]] = {}
         for index, setting in enumerate(self.settings):
             for option in setting.options:
-                changed = variant(self.mesh, [(setting, option)])
+                changed = variant(self.mesh, [(setting, option)])  # what cannot be is said here
                 for cluster, key, path in _differences(self.mesh, changed) if setting.order == 0 else ():
                     found.setdefault((cluster, key), {}).setdefault(path, {})[index] = None
         for (cluster, key), paths in found.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -227,3 +228,22 @@ def test_a_sweep_says_what_run_says_while_updates_are_on_their_way(name: str) ->
             for _, rows in session.rows(float(at))
             for row in rows
         ]
+
+
+def test_what_a_call_cannot_meet_is_not_looked_at() -> None:
+    """`basket` is a client beside the call, in nobody's Service."""
+    vary = {"replicas:cluster1/Deployment/shop/basket": [1, 2], LABEL2: ["waypoint", None]}
+    found = swept("client-local-waypoint", vary, at="step:1", frm="recommender")
+    assert {index for leaf in found.leaves for index, _ in leaf.taken} == {1}
+
+
+def test_a_setting_that_ties_objects_together_leaves_the_mesh_whole() -> None:
+    """With the label `app: catalog`, `basket`'s pods are among the Service's."""
+    vary = {
+        "field:cluster1/Deployment/shop/basket:spec.template.metadata.labels.app": ["basket", "catalog"],
+        "replicas:cluster1/Deployment/shop/basket": [1, 2],
+    }
+    found = swept("client-local-waypoint", vary, at="step:1", frm="recommender")
+    others = [dict(leaf.rows[0].effective or ())["other"] for leaf in found.leaves if dict(leaf.taken)[0] == 1]
+    # 4 stable pods, 1 canary pod and 1 or 2 of basket's, each connection to any of them
+    assert sorted(others) == [Fraction(1, 6), Fraction(2, 7)]
