@@ -8,10 +8,12 @@ Tables and ztunnel
     `load_balance(tables, source_uid, service, port)` is its choice between a service's endpoints.
     `ztunnel_inbound(tables, local_uid, authority)` is where the ztunnel of a destination delivers a tunnel.
 istiod
-    `bind(obj, namespace, gateways, kind)`: the waypoint of an object. `convert_httproute(docs)`: HTTPRoutes as istiod
-    has them. `destination_rule_for(docs, host, proxy_namespace)`: the rule that counts for a host at a proxy.
+    `bind(obj, namespace, gateways, kind)`: the waypoint of an object. `convert_httproute(docs)`: Gateway API routes as
+    istiod has them. `destination_rule_for(docs, host, proxy_namespace)`: the rule that counts for a host at a proxy.
+    `docs` are mappings, YAML texts, `List`s, or many of these.
 Envoy
-    `priority_load([(healthy, total), …], panic=0)` and `priorities(endpoints, setting, proxy_locality)`.
+    `priority_load([(healthy, total), …], panic=0)`; `priorities(endpoints, setting, proxy_locality)` and
+    `locality_weights(…)`, what istiod tells it under failover and distribute.
 Argo Rollouts
     `meshsim.rollouts.formulas`; `meshsim.rollouts.given` says what `rollout`, `status` and `sets` may look like.
     Pods: `desired_counts(rollout, status, sets)`, `at_desired(…)`, `threshold_met`, `replicas_at_weight`,
@@ -29,9 +31,10 @@ from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
 
-from meshsim.controlplane.locality import priorities
+from meshsim.controlplane.converted import convert_httproute
+from meshsim.controlplane.locality import locality_weights, priorities
 from meshsim.controlplane.plainbinding import bind
-from meshsim.controlplane.plainly import convert_httproute, destination_rule_for
+from meshsim.controlplane.plainrules import destination_rule_for
 from meshsim.dataplane import balance, inbound, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
 from meshsim.dataplane.ztunnel import NextHop, Refusal
@@ -52,6 +55,7 @@ __all__ = [
     "convert_httproute",
     "destination_rule_for",
     "load_balance",
+    "locality_weights",
     "plain",
     "priorities",
     "priority_load",
@@ -149,7 +153,7 @@ def ztunnel_next_hops(
     if source is None:
         return ztunnel.unknown_source(source_uid)
     host, port = _destination(destination)
-    if not tables.network and source.network and not balance.by_address(tables, "", host, source.namespace):
+    if not tables.network and source.network and not balance.by_address(tables, "", host, source):
         services, workloads = tables.services.values(), tables.workloads.values()
         tables = ZtunnelTables(network=source.network, services=services, workloads=workloads)
     hops = ztunnel.next_hops(tables, source, host, port)
@@ -177,7 +181,7 @@ def ztunnel_inbound(tables: ZtunnelTables, local_uid: str, authority: str) -> in
     local = _workload(tables, local_uid)
     if local is None:
         return ztunnel.unknown_source(local_uid)
-    host, _, port = authority.rpartition(":")
+    host, _, port = str(authority).rpartition(":")
     if not host or not _is_port(port):
         msg = f"{authority!r} is no authority such as 10.0.0.1:80, [fd00::1]:80 or web.shop.svc.cluster.local:80"
         raise InputError(msg)
@@ -233,9 +237,17 @@ def priority_load(levels: Sequence[tuple[int, int]], panic: int = 0, overprovisi
     >>> priority_load([(0, 10), (0, 10)])
     [100, 0]
     """
+    if not isinstance(levels, list | tuple):
+        msg = f"{levels!r} is no list of (healthy, total), one for each priority"
+        raise InputError(msg)
     for level in levels:
-        if len(level) != 2 or not 0 <= level[0] <= level[1]:
+        pair = isinstance(level, list | tuple) and len(level) == 2 and all(type(count) is int for count in level)
+        if not pair or not 0 <= level[0] <= level[1]:
             msg = f"{level!r} is no (healthy, total) of a priority's hosts such as (5, 10)"
+            raise InputError(msg)
+    for name, percent in (("panic", panic), ("overprovision", overprovision)):
+        if type(percent) is not int or percent < 0:
+            msg = f"{name} {percent!r} is not a whole number of percent"
             raise InputError(msg)
     return list(priority.priority_load(levels, panic, overprovision).percents)
 
@@ -247,7 +259,7 @@ def _is_port(port: int | str) -> bool:
 
 def _destination(destination: str) -> tuple[str, int]:
     """An address and a port; an IPv4 address in IPv6's clothes is IPv4 (ztunnel src/socket.rs `to_canonical`)."""
-    host, _, port = destination.rpartition(":")
+    host, _, port = str(destination).rpartition(":")
     try:
         address = ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:

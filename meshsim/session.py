@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from meshsim.analysis import expectations as expecting
 from meshsim.analysis.calls import Call, default_calls, expand
@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from meshsim.analysis.compare import Difference
+    from meshsim.analysis.matrix import VerdictMatrix
     from meshsim.analysis.sampling import Sample
     from meshsim.analysis.sweep import Sweep
     from meshsim.live.outcomes import Result
     from meshsim.model.timeline import Timeline
+
+
+_POLICIES: Final = ("AuthorizationPolicy", "PeerAuthentication")
+"""Kinds by which clients are told apart by their identity."""
 
 
 def load(
@@ -68,6 +73,8 @@ class Session:
         self.mesh = mesh if mesh is not None else build_mesh(scenario)
         self._histories: dict[str, list[tuple[float | None, History]]] = {}
         self._situations: dict[tuple[At | None, str], Situation] = {}
+        self._stated: tuple[int, frozenset[object]] | None = None
+        """How many stated calls there are, and (client, address, path) of each; path None for any."""
         self._rows: dict[tuple[At | None, str, str], tuple[tuple[Call, tuple[Row, ...]], ...]] = {}
 
     def situation(self, at: At | None, mode: str = "auto") -> Situation:
@@ -154,7 +161,7 @@ class Session:
         if key not in self._rows:
             situation = self.situation(at, mode)
             late = self._late(at, mode)
-            self._rows[key] = late or tuple((call, judge(situation, call)) for call in self.calls_in(situation))
+            self._rows[key] = late or tuple(self._judged(situation))
         return self._rows[key]
 
     def _late(self, at: At | None, mode: str) -> tuple[tuple[Call, tuple[Row, ...]], ...]:
@@ -167,8 +174,29 @@ class Session:
         history = record(self.mesh, scenario.timeline, scenario.timing, mode, at)
         return Lagging(history, scenario.propagation).rows_at(self, at)[0]
 
+    def _judged(self, situation: Situation) -> Iterator[tuple[Call, tuple[Row, ...]]]:
+        """Every call with its rows; where there are very many, one row for each class of clients."""
+        from meshsim.analysis.classes import judged, many, refined
+
+        specs = self._calls()
+        if self.scenario.calls and many(situation, specs):
+            yield from judged(situation, specs)
+        elif self.scenario.calls:
+            yield from ((call, judge(situation, call)) for call in self.calls_in(situation))
+        else:
+            yield from refined(situation, self._unrefined(situation))
+
     def calls_in(self, situation: Situation) -> list[Call]:
         """Every call that is judged in a situation: the stated ones, or the default ones."""
+        calls = self._unrefined(situation)
+        if self.scenario.calls or not any(cluster.of(*_POLICIES) for cluster in situation.mesh.clusters.values()):
+            return calls
+        from meshsim.analysis.classes import refined
+
+        return [call for call, _ in refined(situation, calls)]
+
+    def _unrefined(self, situation: Situation) -> list[Call]:
+        """Every call; default ones as if clients differed in capture and place alone, not in who they are."""
         calls = [call for spec in self._calls() for call in expand(situation, spec)]
         if not self.scenario.calls:
             known = {(c.caller.name, c.address, c.path) for c in calls}
@@ -225,19 +253,15 @@ class Session:
         """Whether a stated call means the same client, address and path as an expectation."""
         situation = self.situation(0.0)
         try:
-            wanted = list(
-                expand(situation, CallSpec(frm=e.frm or "", to=e.to or "", path=e.path or "/", source=e.source))
-            )
-            stated = [c for s in specs for c in expand(situation, s)]
+            wanted = expand(situation, CallSpec(frm=e.frm or "", to=e.to or "", path=e.path or "/", source=e.source))
+            asked = [(_client(call), call.address, None if e.path is None else call.path) for call in wanted]
+            if self._stated is None or self._stated[0] != len(specs):
+                calls = (call for spec in specs for call in expand(situation, spec))
+                known = ((_client(call), call.address, path) for call in calls for path in (call.path, None))
+                self._stated = (len(specs), frozenset(known))
         except (InputError, UsageError):
             return False
-        return all(
-            any(
-                _client(w) == _client(c) and w.address == c.address and (e.path is None or w.path == c.path)
-                for c in stated
-            )
-            for w in wanted
-        )
+        return all(one in self._stated[1] for one in asked)
 
     def _check(
         self, e: Expectation, moments: Sequence[tuple[At | None, int | None]], at: At | None, mode: str
@@ -288,6 +312,21 @@ class Session:
         from meshsim.report.jupyter import Matrix
 
         return Matrix((moment.at, moment.rows) for moment in self.answer().moments)
+
+    def verdict_matrix(
+        self, *, at: At | None = None, frm: str | None = None, to: str | None = None, mode: str = "auto"
+    ) -> "VerdictMatrix":
+        """The verdict of every pair of a client pod and an address at a moment (without `at`, the first that
+        `meshsim run` shows), in bounded memory. `frm` and `to` pick pods (`cluster/namespace/pod`) and addresses
+        (`host:port`) by a part of their names.
+
+        `.verdicts()` is an array of shape (clients, addresses), a byte a pair, of positions in
+        `meshsim.analysis.matrix.VERDICTS`; `.counts()` adds them up; `.rows(client, address)` is one pair in full.
+        """
+        from meshsim.analysis.matrix import VerdictMatrix, all_addresses, client_pods
+
+        situation = self.situation(self.moments(at, mode)[0][0], mode)
+        return VerdictMatrix(situation, client_pods(situation, frm), all_addresses(situation, to))
 
     def _repr_html_(self) -> str:
         """For notebooks: the answer."""
@@ -452,4 +491,4 @@ def _shown(cluster: Cluster, proxy: str) -> bool:
 
 
 def _client(call: Call) -> object:
-    return [(c.cluster, c.namespace, c.uid, c.ident) for _, c in call.caller.clients] or call.caller.name
+    return tuple((c.cluster, c.namespace, c.uid, c.ident) for _, c in call.caller.clients) or call.caller.name

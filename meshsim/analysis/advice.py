@@ -6,6 +6,7 @@ from typing import Final
 from meshsim.analysis.assumptions import assumption
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Managed, Situation
+from meshsim.controlplane import links
 from meshsim.controlplane.destinationrules import host_matches
 from meshsim.mesh.health import outage_between
 from meshsim.model.names import absolute_host, subject
@@ -38,15 +39,12 @@ def codes(situation: Situation, rollout: Managed, effective: Shares, verdict: Ve
     return found
 
 
-def outage(situation: Situation, call: Call, rollout: Managed) -> list[str]:
-    """MS501 or MS503 where a fault stands between the client's cluster and the Rollout's."""
-    if not situation.mesh.down:
-        return []
-    cluster = (
-        call.caller.clients[0][1].cluster if call.caller.clients else call.caller.name.partition(":")[2].split("/")[0]
-    )
-    code = outage_between(situation.mesh.down, cluster, rollout.cluster)
-    return [code] if code else []
+def outage(situation: Situation, call: Call, rollout: Managed, *, local: bool) -> list[str]:
+    """MS501 or MS503 where a fault stands between the client's cluster and the Rollout's. Where `local` endpoints
+    come first anyhow, a broken link changes nothing; a drained cluster is why they still do."""
+    mesh = situation.mesh
+    code = outage_between(mesh.down, call.cluster, rollout.cluster) or links.outage(mesh, call.cluster, rollout.cluster)
+    return [code] if code and not (local and code == "MS501") else []
 
 
 def _unmanageable(situation: Situation, name: str) -> bool:
@@ -153,4 +151,13 @@ def no_effect(
                 f"{subject(here.name, rule.key)} ({rule.evidence()}) has no effect: no Envoy of {here.name} is on the "
                 "path, and ztunnel reads no DestinationRule"
             )
-    return tuple(notes), ("MS601",) if notes else (), tuple(assumed)
+            assumed.append(assumption("destination_rule_failover", "no-effect"))
+    return tuple(notes), ("MS601",) if notes else (), tuple(dict.fromkeys(assumed))
+
+
+def host_left_out(situation: Situation, rollout: Managed, reasons: Sequence[str]) -> tuple[Assumption, ...]:
+    """The contested default where a VirtualService that the Rollout manages is passed by for its hosts."""
+    objects = (situation.object(name) for name in rollout.routes)
+    if "MS208" in reasons and any(found is not None and found.kind == "VirtualService" for found in objects):
+        return (assumption("virtualservice_hosts", "hosts"),)
+    return ()

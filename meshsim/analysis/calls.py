@@ -45,6 +45,13 @@ class Call:
     connection: str = "new"
 
     @property
+    def cluster(self) -> str:
+        """The cluster that the call comes from."""
+        if self.caller.clients:
+            return self.caller.clients[0][1].cluster
+        return self.caller.name.partition(":")[2].split("/")[0]
+
+    @property
     def address(self) -> str:
         """The callee as FQDN (or IP) and port."""
         return str(self.target)
@@ -59,15 +66,13 @@ class Call:
 def expand(situation: Situation, spec: CallSpec) -> Iterator[Call]:
     """The calls that one entry means. Raises InputError where it names nothing."""
     for caller in callers(situation, spec.frm, spec.source):
-        target = target_of(situation, caller, spec.to, spec.source)
-        yield Call(
-            caller=caller,
-            to=spec.to,
-            target=target,
-            path=spec.path,
-            headers=dict(spec.headers),
-            connection=spec.connection,
-        )
+        yield call_of(caller, spec, target_of(situation, caller, spec.to, spec.source))
+
+
+def call_of(caller: Caller, spec: CallSpec, target: Target) -> Call:
+    """An entry as one caller's call."""
+    headers = dict(spec.headers)
+    return Call(caller=caller, to=spec.to, target=target, path=spec.path, headers=headers, connection=spec.connection)
 
 
 def callers(situation: Situation, name: str, where: Evidence | None) -> tuple[Caller, ...]:
@@ -79,20 +84,20 @@ def callers(situation: Situation, name: str, where: Evidence | None) -> tuple[Ca
         _cluster(situation, rest, where)
         return (Caller(name=name, clients=((ONE, Client(kind="external", cluster=rest)),)),)
     parts = name.split("/")
-    found = [key for key in _workloads(situation) if _fits(key, parts)]
+    found = [key for key in situation.workloads if _fits(key, parts)]
     if not found and len(parts) == 1:
         return (_some_client(situation, name, where),)
     if len(parts) == 1:
         return (_some_client(situation, name, where),)
     if not found:
-        known = ", ".join("/".join(k) for k in list(_workloads(situation))[:8])
+        known = ", ".join("/".join(k) for k in list(situation.workloads)[:8])
         msg = f"no workload {name!r} to call from"
         raise InputError(msg, where=where, hint=f"write cluster/namespace/workload; there is {known or 'none'}")
     if len(parts) == 2 and "*" not in parts and len(found) > 1:
         msg = f"{name!r} is not unique: {', '.join('/'.join(k) for k in found)}"
         raise InputError(msg, where=where, hint="write cluster/namespace/workload")
-    exact = len(found) == 1 and "*" not in name
-    return tuple(_workload(situation, key, name if exact else "/".join(key)) for key in found)
+    one = len(found) == 1 and "*" not in name
+    return tuple(workload_caller(situation, key, name if one else "/".join(key)) for key in found)
 
 
 def _cluster(situation: Situation, name: str, where: Evidence | None) -> None:
@@ -101,26 +106,16 @@ def _cluster(situation: Situation, name: str, where: Evidence | None) -> None:
         raise InputError(msg, where=where, hint=f"clusters are {', '.join(sorted(situation.mesh.clusters))}")
 
 
-def _workloads(situation: Situation) -> list[tuple[str, str, str]]:
-    registry = situation.plane.registry
-    found = {
-        (name, namespace, workload)
-        for name in situation.mesh.clusters
-        for namespace, workload in registry.workloads(name)
-    }
-    for name, cluster in situation.mesh.clusters.items():
-        found |= {(name, m.namespace, m.name) for m in cluster.of("Deployment", "StatefulSet", "Rollout")}
-    return sorted(found)
-
-
 def _fits(key: tuple[str, str, str], parts: list[str]) -> bool:
     """`cluster/namespace/workload` with `*` per segment, or `cluster/workload`."""
+    if parts[-1] not in {"*", key[-1]}:
+        return False
     if len(parts) == 2:
         return parts[0] in {key[0], "*"} and parts[1] in {key[2], "*"}
     return len(parts) == 3 and all(part in {actual, "*"} for part, actual in zip(parts, key, strict=True))
 
 
-def _workload(situation: Situation, key: tuple[str, str, str], name: str) -> Caller:
+def workload_caller(situation: Situation, key: tuple[str, str, str], name: str) -> Caller:
     """A workload as a caller: its ready pods, one client per locality; with no pods it counts as one."""
     cluster, namespace, workload = key
     pods = situation.plane.registry.workloads(cluster).get((namespace, workload), ())
@@ -156,7 +151,7 @@ def _some_client(situation: Situation, cluster: str, where: Evidence | None) -> 
     if not known:
         msg = f"{cluster} has no workload that could be a client"
         raise InputError(msg, where=where, hint=f"write {cluster}/namespace/workload and add its Deployment")
-    return _workload(situation, (cluster, *known[0]), cluster)
+    return workload_caller(situation, (cluster, *known[0]), cluster)
 
 
 def client_workloads(situation: Situation, cluster: str) -> list[tuple[str, str]]:
@@ -330,7 +325,7 @@ def client_classes(situation: Situation, cluster: str) -> tuple[Caller, ...]:
     return tuple(
         Caller(
             name=f"{cluster}/{group[0][0]}/{group[0][1]}",
-            clients=_workload(situation, (cluster, *group[0]), "").clients,
+            clients=workload_caller(situation, (cluster, *group[0]), "").clients,
             members=tuple(f"{cluster}/{namespace}/{workload}" for namespace, workload in group),
         )
         for group in classes.values()

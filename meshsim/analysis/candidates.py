@@ -9,6 +9,7 @@ from meshsim.analysis.candidate_names import another_name, published
 from meshsim.analysis.candidate_routes import rerouted
 from meshsim.analysis.situation import Situation
 from meshsim.controlplane.binding import is_waypoint
+from meshsim.controlplane.links import DRAINING
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.edits import patched, with_env, with_labels
 from meshsim.mesh.mesh import Mesh
@@ -23,7 +24,7 @@ INGRESS: Final = "istio.io/ingress-use-waypoint"
 SCOPE: Final = "solo.io/service-scope"
 GLOBAL: Final = "istio.io/global"
 MODE: Final = "istio.io/dataplane-mode"
-DRAINING: Final = "solo.io/draining-weight"
+
 INJECTION: Final = ("istio-injection", "istio.io/rev")
 PROPAGATED: Final = "app,rollouts-pod-template-hash"
 _CLUSTER_SCOPED: Final = frozenset({"Namespace"})

@@ -13,18 +13,22 @@ _TAGS = {
 }
 
 
-def causes(situation: Situation, rollout: Managed, path: Path, *, managed: bool, elsewhere: bool) -> Iterator[str]:
-    """The codes of one path: failures always, causes of a bypass only where the split was missed."""
+def causes(
+    situation: Situation, rollout: Managed, path: Path, client: str, *, managed: bool, elsewhere: bool
+) -> Iterator[str]:
+    """The codes of one path from a client's cluster: failures always, causes of a bypass only where the split was
+    missed."""
     found: list[str] = []
     for step in path.steps:
-        found.extend(_of_step(situation, rollout, path, step, managed=managed, elsewhere=elsewhere))
-    if not managed and not elsewhere and not any(step.l7 for step in path.steps) and not found:
+        found.extend(_of_step(situation, rollout, path, step, client, managed=managed, elsewhere=elsewhere))
+    decided = any(step.l7 and not _as_client(step) for step in path.steps)
+    if not managed and not elsewhere and not decided and not found:
         found.append("MS202")
     yield from dict.fromkeys(found)
 
 
 def _of_step(
-    situation: Situation, rollout: Managed, path: Path, step: Step, *, managed: bool, elsewhere: bool
+    situation: Situation, rollout: Managed, path: Path, step: Step, client: str, *, managed: bool, elsewhere: bool
 ) -> Iterator[str]:
     for tag in sorted(step.tags):
         kind, _, value = tag.partition(":")
@@ -49,15 +53,26 @@ def _of_step(
     kind, _, place = step.hop.partition(":")
     last = step is _last_l7(path)
     if kind == "waypoint":
-        yield from _at_waypoint(situation, rollout, step, place)
+        yield from _at_waypoint(rollout, step, place, client)
     elif kind == "sidecar" and last:
         yield "MS204"
-    elif kind == "gateway" and last and not isinstance(path.outcome, Failed):
+    elif kind == "gateway" and last and not _as_client(step) and not _fails_at(path, step):
         yield "MS205"
 
 
-def _at_waypoint(situation: Situation, rollout: Managed, step: Step, place: str) -> Iterator[str]:
-    if place.split("/", maxsplit=1)[0] != rollout.cluster:
+def _as_client(step: Step) -> bool:
+    """Whether a gateway calls on like any client behind a ztunnel, which then decides."""
+    return "as-client" in step.tags
+
+
+def _fails_at(path: Path, step: Step) -> bool:
+    """Whether the request got no further than this hop."""
+    return isinstance(path.outcome, Failed) and path.outcome.where == step.hop
+
+
+def _at_waypoint(rollout: Managed, step: Step, place: str, client: str) -> Iterator[str]:
+    cluster = place.split("/", maxsplit=1)[0]
+    if cluster == client != rollout.cluster:
         yield "MS201"
     elif step.route is None or step.route.object is None:
         if "workload-addressed" not in step.tags:

@@ -1,13 +1,13 @@
 """What of a situation decides where requests go, as one value: equal fingerprints, equal rows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, final
 
 from meshsim.mesh.mesh import Cluster
 from meshsim.model.names import ObjectKey
 from meshsim.rollouts.spec import weights_of
-from meshsim.simulation.deployment import Deployed
+from meshsim.simulation.deployment import Deployed, RolloutId
 
 _IRRELEVANT: Final = frozenset({"Rollout"})
 """Kinds that proxies know nothing of; what the judge takes from Rollouts is added apart."""
@@ -25,41 +25,51 @@ class Fingerprints:
         """The fingerprint of a situation."""
         mesh = deployed.mesh
         clusters = tuple((name, self._cluster(mesh.clusters[name])) for name in sorted(mesh.clusters))
-        rollouts = tuple(
+        rollouts = self.rollouts(deployed, sorted(deployed.states))
+        return clusters, rollouts, mesh.links, mesh.down, tuple(sorted(mesh.assume.items()))
+
+    def rollouts(self, deployed: Deployed, which: Iterable[RolloutId]) -> tuple[object, ...]:
+        """What the judge takes from Rollouts."""
+        return tuple(
             (
                 rollout,
-                state.status.get("stableRS"),
+                (state := deployed.states[rollout]).status.get("stableRS"),
                 state.status.get("currentPodHash"),
-                json.dumps(weights_of(state.status), sort_keys=True),
-                self._object(state.rollout),
+                bool(state.status.get("abort")),
+                json.dumps((weights_of(state.status), state.status.get("canary")), sort_keys=True, default=str),
+                self.object(state.rollout),
                 deployed.refused.get(rollout),
             )
-            for rollout, state in sorted(deployed.states.items())
+            for rollout in which
         )
-        return clusters, rollouts, mesh.links, mesh.down, tuple(sorted(mesh.assume.items()))
 
     def _cluster(self, cluster: Cluster) -> int:
         known = self._clusters.get(id(cluster))
         if known is None:
             objects: frozenset[tuple[ObjectKey, int]] = frozenset(
-                (key, self._object(manifest.data))
+                (key, self.object(manifest.data))
                 for key, manifest in cluster.objects.items()
                 if key.kind not in _IRRELEVANT
             )
-            settings = (
-                cluster.network.value,
-                cluster.ztunnel_network.value,
-                cluster.region,
-                cluster.zone,
-                cluster.root.value,
-                str(cluster.dialect),
-                None if cluster.dataplane is None else cluster.dataplane.value,
-                tuple((key, setting.value) for key, setting in sorted(cluster.istiod.items())),
-            )
-            known = self._clusters[id(cluster)] = (cluster, hash((objects, settings)))
+            known = self._clusters[id(cluster)] = (cluster, hash((objects, self.settings(cluster))))
         return known[1]
 
-    def _object(self, data: Mapping[str, Any]) -> int:
+    @staticmethod
+    def settings(cluster: Cluster) -> tuple[object, ...]:
+        """A cluster without its objects."""
+        return (
+            cluster.network.value,
+            cluster.ztunnel_network.value,
+            cluster.region,
+            cluster.zone,
+            cluster.root.value,
+            str(cluster.dialect),
+            None if cluster.dataplane is None else cluster.dataplane.value,
+            tuple((key, setting.value) for key, setting in sorted(cluster.istiod.items())),
+        )
+
+    def object(self, data: Mapping[str, Any]) -> int:
+        """One object; of a Rollout without its status."""
         known = self._objects.get(id(data))
         if known is None:
             own = data.get("kind") == "Rollout"

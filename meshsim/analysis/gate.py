@@ -1,11 +1,13 @@
 """What a run comes to as an exit code, and which of its rows are to blame."""
 
 from collections.abc import Iterator
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
-from meshsim.analysis.baseline import Baseline
 from meshsim.model.frozen import frozen
 from meshsim.model.verdict import SEVERITY, Answer, At, Checked, Row, Verdict
+
+if TYPE_CHECKING:
+    from meshsim.analysis.baseline import Baseline
 
 FINDINGS: Final = 1
 UNDETERMINED: Final = 4
@@ -18,7 +20,7 @@ class Gate:
     """What fails a run: `fail_on` and everything worse, unless the baseline has it already."""
 
     fail_on: str = "skewed"
-    baseline: Baseline | None = None
+    baseline: "Baseline | None" = None
 
     def stops(self, row: Row) -> bool:
         """Whether a row is at or above the level."""

@@ -3,18 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final, final
+from typing import Final
 
 from meshsim.analysis.asked import Asked
-from meshsim.analysis.calls import Call
-from meshsim.analysis.fingerprints import Fingerprints
-from meshsim.analysis.judge import judge
 from meshsim.analysis.lagging import Lagging
 from meshsim.analysis.lanes import Lanes
-from meshsim.analysis.situation import Situation
+from meshsim.analysis.routings import Rows
 from meshsim.analysis.windows import windows_of
 from meshsim.model.timeline import Happened, Showing, Timeline
-from meshsim.model.verdict import Row
 from meshsim.rollouts import ReplicaSet, State, shown
 from meshsim.rollouts.spec import canary_weight, max_weight, replicas_of, weights_of
 from meshsim.simulation.deployment import RolloutId, name_of
@@ -49,7 +45,8 @@ def timeline(
             for index in range(first, last + 1):
                 frame = history.frames[index]
                 if frame.kind in {SYNC, ENTRY}:
-                    lanes.micro(rows.at(index), t, frame.n, frame.what)
+                    concerned = None if frame.base is not None else {name_of(rollout) for rollout, _ in frame.states}
+                    lanes.micro(rows.at(index), t, frame.n, frame.what, concerned)
         if lagging is None:
             lanes.add(rows.at(last), t, cause)
         if progress is not None:
@@ -95,45 +92,6 @@ def _nearest_cause(history: History, t: float) -> str:
     told = _cause(history, first, last)
     at = history.frames[last].t
     return told if at == t else f"{told} (at {at:g}s) reaches a proxy"
-
-
-@final
-class Rows:
-    """The rows after each frame of a history, resolved once for each distinct routing."""
-
-    def __init__(self, session: Asked, history: History, frm: str | None, to: str | None) -> None:
-        self.session = session
-        self._history = history
-        self._frm, self._to = frm, to
-        self._prints = Fingerprints()
-        self._known: dict[object, tuple[tuple[Call, tuple[Row, ...]], ...]] = {}
-
-    @property
-    def resolved(self) -> int:
-        """How many distinct routings were resolved."""
-        return len(self._known)
-
-    def at(self, index: int) -> tuple[tuple[Call, tuple[Row, ...]], ...]:
-        """Every picked call with its rows after a frame."""
-        deployed = self._history.deployed(index)
-        key = self._prints.of(deployed)
-        if key not in self._known:
-            situation = Situation(deployed)
-            calls = [call for call in self.session.calls_in(situation) if self.picked(call)]
-            self._known[key] = tuple((call, judge(situation, call)) for call in calls)
-        return self._known[key]
-
-    def picked(self, call: Call) -> bool:
-        """Whether a call is one that was asked for."""
-        if self._frm is not None and self._frm not in _names(call.caller.name):
-            return False
-        return self._to is None or self._to in {call.to, call.address, call.address.rpartition(":")[0]}
-
-
-def _names(caller: str) -> set[str]:
-    """What a client location may be called: its name, a suffix of it, or its cluster."""
-    parts = caller.split("/")
-    return {caller, parts[0], parts[-1], "/".join(parts[-2:]), f"{parts[0]}/{parts[-1]}"}
 
 
 def _showings(history: History) -> Iterator[Showing]:

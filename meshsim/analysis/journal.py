@@ -10,11 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, NoReturn, final
 
-from meshsim.analysis.sweep import Found, Leaf, Record
+from meshsim.analysis.sweep import Leaf, Record
 from meshsim.mesh.variants import Setting
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Source
-from meshsim.model.verdict import Verdict
+from meshsim.model.verdict import Found, Verdict
 
 FORMAT: Final = "meshsim/sweep-journal/v1"
 LONGEST: Final = 1_000_000

@@ -157,15 +157,16 @@ def _governed(
     same = (effective.stable, effective.canary) == (desired["stable"], desired["canary"])
     verdict = _verdict(effective, applied, other_share, same=same)
     masked = verdict in {Verdict.BYPASSED, Verdict.PARTIAL} and same and not effective.other and not effective.error
+    client = call.cluster
     codes = [
         code
         for p in paths
-        for code in causes(situation, rollout, p, managed=managed[id(p)], elsewhere=elsewhere[id(p)])
+        for code in causes(situation, rollout, p, client, managed=managed[id(p)], elsewhere=elsewhere[id(p)])
     ]
     if masked:
         codes.append("MS401")
-    if verdict is Verdict.FAILING or (verdict is not Verdict.APPLIED and "MS203" not in codes):
-        codes.extend(advice.outage(situation, call, rollout))
+    if verdict is not Verdict.APPLIED:
+        codes.extend(advice.outage(situation, call, rollout, local="MS203" in codes and verdict is not Verdict.FAILING))
     codes.extend(advice.codes(situation, rollout, effective, verdict))
     notes, more, assumed = advice.no_effect(situation, call, paths)
     return replace(
@@ -178,7 +179,7 @@ def _governed(
         effective=effective,
         applied_share=applied,
         notes=(*notes, *((f"{rollout.name}: {rollout.refused}",) if rollout.refused else ())),
-        assumptions=(*row.assumptions, *assumed),
+        assumptions=(*row.assumptions, *assumed, *advice.host_left_out(situation, rollout, codes)),
     )
 
 

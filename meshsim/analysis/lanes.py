@@ -1,5 +1,6 @@
 """Lanes: the rows of each call over time, merged while nothing about them changes."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import final
 
@@ -18,6 +19,7 @@ class Lanes:
     def __init__(self) -> None:
         self._spans: dict[LaneKey, list[Span]] = {}
         self._micro: dict[LaneKey, list[Span]] = {}
+        self._last: dict[LaneKey, Row] = {}
 
     def add(
         self,
@@ -45,10 +47,15 @@ class Lanes:
             if key not in present:
                 self._close(spans, t)
 
-    def micro(self, rows: RowsOfCalls, t: float, n: int, what: str) -> None:
+    def micro(self, rows: RowsOfCalls, t: float, n: int, what: str, concerned: AbstractSet[str] | None) -> None:
+        """What holds after one sync; calls of Rollouts that it does not concern only where they change too."""
         for _, found in rows:
             for row in found:
-                spans = self._micro.setdefault(_lane(row), [])
+                key = _lane(row)
+                if concerned is not None and row.rollout not in concerned and self._last.get(key) is row:
+                    continue
+                self._last[key] = row
+                spans = self._micro.setdefault(key, [])
                 if not spans or not same_routing(spans[-1].row, row) or spans[-1].start != t:
                     spans.append(Span(start=t, end=t, row=row, cause=what, n=n, micro=True))
 
@@ -72,17 +79,18 @@ class Lanes:
 
 
 def _lane(row: Row) -> LaneKey:
-    return (row.frm, row.to, row.path, tuple(sorted(row.headers.items())), row.rollout)
+    return (row.frm, row.to, row.path, tuple(sorted(row.headers.items())) if row.headers else (), row.rollout)
 
 
 def same_routing(a: Row, b: Row) -> bool:
     """Whether two rows of a call say the same to its user."""
-    return (
+    return a is b or (
         a.verdict is b.verdict
         and a.masked == b.masked
         and a.reasons == b.reasons
         and a.desired == b.desired
         and a.effective == b.effective
+        and a.applied_share == b.applied_share
         and a.errors == b.errors
         and a.versions == b.versions
         and a.clusters == b.clusters

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Situation
+from meshsim.controlplane.ingress_class import Ingress, ingress
+from meshsim.model.facts import Facts
 from meshsim.model.shares import percent
 from meshsim.model.trace import Step
 from meshsim.model.verdict import Row
@@ -50,6 +52,9 @@ def _envoy(situation: Situation, row: Row, hop: str, rest: str) -> Iterator[tupl
     target = f"deploy/{name}"
     if kind == "gateway":
         component = situation.plane.gateway(hop)
+        manifest = component.manifest if component is not None else None
+        if manifest is not None and ingress(situation.mesh.clusters[cluster], manifest, Facts()) is not Ingress.ISTIO:
+            return  # istioctl reads Istio's own proxies
         if component is not None and component.pods:
             target, namespace = f"deploy/{component.pods[0].workload}", component.pods[0].namespace
             if (

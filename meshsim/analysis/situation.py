@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from meshsim.analysis.outages import cut
 from meshsim.controlplane.compile import ControlPlane
@@ -17,6 +17,9 @@ from meshsim.rollouts.gatewayapi import is_managed, targets
 from meshsim.rollouts.istio import http_indexes, virtual_services
 from meshsim.rollouts.spec import canary, managed_services, max_weight, routing, weights_of
 from meshsim.simulation.deployment import Deployed, RolloutId, name_of
+
+if TYPE_CHECKING:
+    from meshsim.analysis.governance import Attachments
 
 
 @final
@@ -78,6 +81,25 @@ class Situation:
     def governed_anywhere(self) -> frozenset[tuple[str, str]]:
         """(namespace, name) of the Services that a Rollout of any cluster governs."""
         return frozenset().union(*self.governed.values())
+
+    @cached_property
+    def workloads(self) -> Mapping[tuple[str, str, str], None]:
+        """(cluster, namespace, workload) of everything that has pods or makes them, sorted."""
+        found = {
+            (name, namespace, workload)
+            for name in self.mesh.clusters
+            for namespace, workload in self.plane.registry.workloads(name)
+        }
+        for name, cluster in self.mesh.clusters.items():
+            found |= {(name, m.namespace, m.name) for m in cluster.of("Deployment", "StatefulSet", "Rollout")}
+        return dict.fromkeys(sorted(found))
+
+    @cached_property
+    def attachments(self) -> "Attachments":
+        """Which Rollouts' routes attach to which hosts."""
+        from meshsim.analysis.governance import Attachments
+
+        return Attachments(self)
 
     def _governed_in(self, cluster: str) -> Iterator[tuple[str, str]]:
         for rollout in self.rollouts.values():

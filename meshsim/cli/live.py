@@ -9,24 +9,26 @@ one in a million, twice. With a timeline and without --at, the timeline is repla
 
 `meshsim live diff` holds dumps of live proxies against the tables that the manifests compile to; `meshsim live observe`
 makes the scenario's calls from the client pods of clusters that exist and counts who answers; `meshsim live compare`
-holds such counts, or published ones, against the model. Each has a --help of its own.
+holds such counts, or published ones, against the model; `meshsim live kind` creates kind clusters for the scenario and
+does all of that on them. Each has a --help of its own.
 
 exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input or no Envoy on this machine."""
 
 import argparse
-import json
 from typing import Final
 
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, add_moment, at_of, load, mode_of
+from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of, paper
 from meshsim.model.errors import UsageError
 
 PARTS: Final = {
     "diff": "meshsim.cli.livediff",
     "observe": "meshsim.cli.liveobserve",
     "compare": "meshsim.cli.livecompare",
+    "kind": "meshsim.cli.livekind",
 }
 """What has options of its own, and the module that has them."""
+FORMATS: Final = ("table", "json", "markdown")
 EXAMPLES: Final = """\
 examples:
   meshsim live envoy scenarios/canary-gateway-api
@@ -37,6 +39,7 @@ examples:
   meshsim live validation scenarios --write docs/validation.md
   meshsim live observe scenario.yaml --context cluster1=kind-east --context cluster2=kind-west -o observations.json
   meshsim live compare observations.json scenario.yaml
+  meshsim live kind scenarios/guide-gateway-api --dry-run > kind.sh
 """
 
 
@@ -50,12 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--requests",
         type=_requests,
         metavar="N",
-        help="requests for each row (default: 300 to 1000, by the number of rows)",
+        help="requests for each row (default: 100 to 1000, by the number of rows)",
     )
     parser.add_argument("--write", metavar="FILE", help="where validation writes its page (default: standard output)")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     add_clusters(parser)
     add_moment(parser)
+    add_output(parser, FORMATS)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,16 +68,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _envoy(options: argparse.Namespace) -> int:
     session, heading = load(options, options.scenario)
-    from meshsim.live import show
     from meshsim.live.check import check
     from meshsim.live.replay import phases
+    from meshsim.report.lab import printed
 
     outcome = check(phases(session, at_of(options), mode_of(options)), requests=options.requests)
-    if options.output == "json":
-        emit(json.dumps(show.plain(heading.scenario, outcome), indent=2, ensure_ascii=False) + "\n")
-    else:
-        said = (show.heading(heading.scenario, outcome), show.table(outcome), show.conclusion(outcome))
-        emit("\n\n".join(part for part in said if part) + "\n")
+    emit(printed(outcome, heading, options.output, paper(options)))
     return 1 if outcome.disagreements else 0
 
 

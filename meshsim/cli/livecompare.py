@@ -10,11 +10,14 @@ exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input, 4 no disag
 
 import argparse
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.app import emit
 from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of, paper
 from meshsim.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from meshsim.live.outcomes import Result
 
 FORMATS: Final = ("table", "json", "markdown", "junit")
 EXAMPLES: Final = """\
@@ -51,11 +54,17 @@ def run(options: argparse.Namespace) -> int:
     recording = read(options.file)
     session, heading = load(options, options.scenario)
     from meshsim.live.against import hold
-    from meshsim.live.outcomes import Outcome
     from meshsim.report.observed import printed
 
     found = hold(recording, session, at=at_of(options), mode=mode_of(options), alpha=options.alpha)
     emit(printed(found, heading, options.output, paper(options)))
+    return code_of(found)
+
+
+def code_of(found: "Result") -> int:
+    """The exit code of a comparison."""
+    from meshsim.live.outcomes import Outcome
+
     if found.of(Outcome.DISAGREES):
         return 1
     return 4 if found.of(Outcome.UNDETERMINED) or not found.of(Outcome.AGREES) else 0

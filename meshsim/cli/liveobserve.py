@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, load
+from meshsim.cli.options import add_clusters, at_of, load
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from meshsim.live.observe import Settings
+    from meshsim.live.observe import Settings, Through
     from meshsim.live.reading import Wanted
     from meshsim.live.recording import Observed, Recording
 
@@ -53,10 +53,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--container", default="", metavar="NAME", help="of the client pods (default: the first)")
     parser.add_argument("--from", dest="frm", metavar="CLIENT", help="only calls of this client")
+    parser.add_argument(
+        "--through",
+        action="append",
+        default=[],
+        metavar="CALLER=CLIENT[@ADDRESS]",
+        help="who makes the calls of a caller that is no pod, and where it connects: "
+        "ingress:cluster1/shop/front=cluster1/tools/curl@203.0.113.9 (repeatable)",
+    )
+    parser.add_argument("--names-only", action="store_true", help="leave out calls to IP addresses")
     parser.add_argument("--source", metavar="TEXT", help="said in the file: who observed, where (no date by default)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: standard output)")
     parser.add_argument("--dry-run", action="store_true", help="print the kubectl calls; call nothing")
     add_clusters(parser)
+    group = parser.add_argument_group("which moment")
+    group.add_argument(
+        "--at", metavar="T", help="of the scenario: said in the file, where a comparison then takes place"
+    )
+    group.add_argument("--settle", action="store_true", help="take every Rollout as settled at the start")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,8 +80,11 @@ def run(options: argparse.Namespace) -> int:
     session, heading = load(options, options.scenario)
     clusters = _contexts(options, list(session.mesh.clusters))
     settings = _settings(options)
-    situation = session.situation(session.moments(None)[0][0])
+    at, mode = at_of(options), "settle" if options.settle else "auto"
+    situation = session.situation(at if at is not None else session.moments(None, mode)[0][0], mode)
     calls = [call for call in session.calls_in(situation) if options.frm in {None, call.caller.name}]
+    if options.names_only:
+        calls = [call for call in calls if call.target.host]
     if not calls:
         msg = "there is no call to make" if options.frm is None else f"no call is from {options.frm!r}"
         raise UsageError(msg, hint="`meshsim run` lists the calls")
@@ -83,6 +100,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     found = observe(calls, rollouts, clusters, programs.run, settings, scenario=heading.scenario, told=_told)
     found = replace(found, source=options.source or found.source)
+    if at is not None:
+        found = replace(found, observations=tuple(replace(one, at=at) for one in found.observations))
     if options.output:
         _write(Path(options.output), text(found))
         emit(_said(found, options.output))
@@ -160,7 +179,27 @@ def _settings(options: argparse.Namespace) -> "Settings":
         limit=options.limit,
         container=options.container,
         patterns=tuple(options.identify) or DEFAULT,
+        through=dict(_through(given) for given in options.through),
     )
+
+
+def _through(given: str) -> "tuple[str, Through]":
+    from meshsim.live.loop import Unsendable, address
+    from meshsim.live.observe import Through
+
+    caller, equals, rest = given.partition("=")
+    client, at, where = rest.partition("@")
+    if not equals or ":" not in caller or client.count("/") != 2 or (at and not where):
+        msg = f"--through {given!r} is not CALLER=CLIENT[@ADDRESS]"
+        hint = "write --through ingress:cluster1/shop/front=cluster1/tools/curl@203.0.113.9, or external:cluster1=…"
+        raise UsageError(msg, hint=hint)
+    try:
+        if where:
+            address(where)
+    except Unsendable as error:
+        msg = f"--through {given!r}: {error}"
+        raise UsageError(msg) from None
+    return caller, Through(client=client, address=where)
 
 
 def _write(path: Path, text: str) -> None:

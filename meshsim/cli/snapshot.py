@@ -132,7 +132,7 @@ def _held(taken: "Taken | None") -> list[str]:
 
 def _wanted(options: argparse.Namespace) -> "list[Wanted]":
     from meshsim.live.reading import Wanted
-    from meshsim.scenario.load import check_cluster_name
+    from meshsim.scenario.notation import check_cluster_name
 
     if not options.context:
         msg = "which clusters?"

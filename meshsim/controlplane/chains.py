@@ -5,7 +5,7 @@ from typing import Final, Generic, TypeVar, final
 
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.known import KnownService, Port
-from meshsim.controlplane.serviceroutes import http_routes, refused, tcp_route
+from meshsim.controlplane.serviceroutes import http_routes, mixed, refused, tcp_route
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import subject
@@ -112,12 +112,14 @@ def waypoint_chain(clusters: Clusters, service: KnownService, port: Port, gatewa
     facts = (*facts, *not_in_force.read())
     if not routes:
         routes = [default_route(clusters.service(service, port), service.host, facts)]
+    both = mixed(clusters, service, port, namespace=clusters.namespace)
     return Chain(
         host=service.host,
         port=port.number,
         routes=tuple(routes),
         rule=rule_used,
         facts=facts,
+        tags=frozenset({"assumed:mixed_routes=order"} if both else ()),
         open_question=question,
     )
 

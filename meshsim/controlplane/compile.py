@@ -1,6 +1,6 @@
 """A Mesh compiled into the tables of every proxy, each part when it is first asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
@@ -8,35 +8,43 @@ from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
-from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
+from meshsim.controlplane.discovery import contested_flat, workload_binding, ztunnel_tables
 from meshsim.controlplane.gateways import gateway_chain
 from meshsim.controlplane.hosts import Place, Reach
+from meshsim.controlplane.ingress_class import Ingress, ingress, refuses_remote_entries
 from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, Port, ports_of, target_port
-from meshsim.controlplane.peering import Peering
 from meshsim.controlplane.policies import peer_authentications, policies
 from meshsim.controlplane.registry import Registry
-from meshsim.controlplane.splithorizon import SplitHorizon
-from meshsim.controlplane.towaypoints import ToWaypoints
+from meshsim.controlplane.towaypoints import ToWaypoints, by_ztunnel, without_remote
+from meshsim.controlplane.waypointpolicies import implicit_policies
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
-from meshsim.mesh.pods import capture, dns_capture
+from meshsim.mesh.pods import Pod, capture, dns_capture
 from meshsim.model.errors import Bug
 from meshsim.model.facts import Facts
 from meshsim.tables.envoy import Chain, Proxy
 from meshsim.tables.envoy import Cluster as EnvoyCluster
+from meshsim.tables.policy import Policy
 from meshsim.tables.views import ClusterView, Name, PodRow
 from meshsim.tables.workload import Locality
 
 if TYPE_CHECKING:
     from meshsim.manifests.dumps.envoy import EnvoyDump
 
-FEDERATION: Final[Mapping[str, Callable[[Registry], Federation]]] = {
-    "peering": Peering,
-    "split-horizon": SplitHorizon,
-}
 INTEROP_SOURCE: Final = "Solo docs, Argo Rollouts guide: on by default in Solo builds"
 SOURCES: Final = ("", "waypoint", "gateway", "sidecar", "sidecar-l7")
+
+
+def federation(kind: str) -> Callable[[Registry], Federation]:
+    """How clusters learn of each other's services, by what a dialect calls it. Loaded when a dialect needs it."""
+    if kind == "peering":
+        from meshsim.controlplane.peering import Peering
+
+        return Peering
+    from meshsim.controlplane.splithorizon import SplitHorizon
+
+    return SplitHorizon
 
 
 @final
@@ -53,6 +61,8 @@ class ControlPlane:
         self._known: dict[str, Mapping[str, KnownService]] = {}
         self._proxies: dict[tuple[str, Locality], Proxy | None] = {}
         self._makers: dict[tuple[str, Locality], Clusters] = {}
+        self._gateway_pods: dict[str, Pod] = {}
+        """Pods of gateways that call like clients, where no manifest shows them."""
         self._entries: dict[str, str] = {}
         """Generated entries of flat peers' pods → the pods; further rows of dumps → the pod that speaks for them."""
         self._addresses: dict[tuple[str, str], str] = {}
@@ -78,7 +88,7 @@ class ControlPlane:
     def _federation(self, cluster: str) -> Federation:
         kind = self.mesh.clusters[cluster].dialect.value("federation")
         if kind not in self._federations:
-            self._federations[kind] = FEDERATION[kind](self.registry)
+            self._federations[kind] = federation(kind)(self.registry)
         return self._federations[kind]
 
     def cluster(self, name: str) -> ClusterView:
@@ -91,6 +101,7 @@ class ControlPlane:
     def pod(self, uid: str) -> PodRow | None:
         """One pod as the data plane needs it."""
         pod = self.registry.pod_by_uid.get(self._entries.get(uid, uid)) or self.registry.absent.get(uid)
+        pod = pod or self._gateway_pods.get(uid)
         if pod is None:
             return self._component_rows.get(uid)
         uid = pod.uid
@@ -297,13 +308,35 @@ class ControlPlane:
         pods = self._gateway_component(here, manifest, ident)
         place = Place(cluster=here, locality=locality, source="gateway", reach=_reach(here, "ingress.remote"))
         clusters = Clusters(place, pods.namespace, self.known(here.name), self.mesh.assume)
-        clusters.instead = lambda service, port: self._to_waypoints.ingress(place, service, port)
+        self._ways_of(manifest, here, pods, clusters)
 
         def make(address: str) -> Chain | None:
             host, _, port = address.rpartition(":")
             return gateway_chain(manifest, host, int(port), clusters)
 
         return self._proxy(ident, here, locality, (), make, clusters)
+
+    def _ways_of(self, manifest: Manifest, here: Cluster, gateway: Component, clusters: Clusters) -> None:
+        """How a gateway reaches its backends, by who runs it."""
+        kind = ingress(here, manifest, Facts())
+        place = clusters.place
+        clusters.instead = lambda service, port: self._to_waypoints.ingress(place, service, port)
+        if kind is Ingress.CLIENT and gateway.ready_pods:
+            pod = gateway.ready_pods[0]
+            self._gateway_pods[pod.uid] = pod
+            clusters.marks = frozenset({"as-client"})
+            clusters.instead = lambda service, port: by_ztunnel(place, service, port, pod)
+        elif kind is Ingress.AGENT:
+            facts = Facts()
+            refusing = refuses_remote_entries(here, facts)
+            clusters.known = {
+                host: without_remote(service, refusing, facts.read()) for host, service in clusters.known.items()
+            }
+        elif kind is Ingress.UNKNOWN:
+            clusters.instead = lambda service, port: None
+            path = ("spec", "gatewayClassName")
+            stated = f"{manifest.get(*path)} ({manifest.evidence(*path)})"
+            clusters.unmodelled = (f"nobody knows gateway class {stated}: add its GatewayClass if Istio runs it",)
 
     def _proxy(
         self,
@@ -325,6 +358,10 @@ class ControlPlane:
             missing_cluster_status=clusters.missing,
             principal=self._principal(ident),
         )
+
+    def _implicit(self, here: Cluster, known: Mapping[str, KnownService]) -> Iterator[Policy]:
+        pods = ((pod, workload_binding(self.registry, pod)) for pod in self.registry.pods(here.name))
+        return implicit_policies(here, known.values(), pods, self._principal)
 
     def _dumped(self, here: Cluster) -> ClusterView:
         from meshsim.controlplane.dumped import adopted, dumped_view
@@ -387,6 +424,7 @@ class ControlPlane:
             kube=kube,
             eastwest={source: here.dialect.value(f"eastwest.source.{source}") for source in SOURCES},
             eastwest_sources={source: here.dialect.row(f"eastwest.source.{source}").source for source in SOURCES},
+            eastwest_assumed={"gateway": here.dialect.value("eastwest.assumed.gateway")},
             waypoint_missing={h: s.binding.missing for h, s in known.items() if s.binding.missing},
             contested={
                 host: tuple(c.name for c in found)
@@ -398,9 +436,12 @@ class ControlPlane:
                 for h, s in known.items()
                 if any(m.gateway and not m.always_ready for m in s.members)
             },
-            policies=tuple(policies(here)),
+            policies=(*policies(here), *self._implicit(here, known)),
             stricts=tuple(peer_authentications(here)),
             no_vip=frozenset(h for h, s in known.items() if not s.vip and not _is_headless(s)),
+            unserved=frozenset(h for h, s in known.items() if not s.global_members)
+            if here.dialect.value("eastwest.global-only")
+            else frozenset(),
         )
 
 

@@ -1,8 +1,12 @@
 """The hosts of an Envoy cluster: a service's members as one proxy sees them (istio pilot/pkg/xds/endpoints)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import lcm
 from typing import Any, Final
 
+from meshsim.controlplane import links
 from meshsim.controlplane.destinationrules import EffectiveRule, policy_of
 from meshsim.controlplane.distribution import SCOPES
 from meshsim.controlplane.hosts import Host, Place, hosts_of, proxy_labels, row_of
@@ -13,6 +17,7 @@ from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import HASH_LABEL
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.names import subject
+from meshsim.model.shares import spared
 from meshsim.tables.envoy import Cluster as EnvoyCluster
 from meshsim.tables.envoy import Endpoint, Via
 from meshsim.tables.workload import Locality
@@ -67,7 +72,7 @@ def cluster_of(
     if any(m.gateway or m.through for m in matching):
         facts.take(place.reach.why)
     unready, panic = _unready(place.cluster, policy, facts)
-    served = [m for m in reachable if unready or m.ready or _publishes_unready(service)]
+    served = [m for m in reachable if (unready or m.ready or _publishes_unready(service)) and m.drained < links.FIRM]
     hosts, assumed = hosts_of(place, served, assume)
     setting, forced, why = _setting(place, service, policy)
     ranks = priorities(
@@ -78,6 +83,7 @@ def cluster_of(
         dialect=place.cluster.dialect,
     )
     facts.take(why)
+    hosts, soft = _spared(hosts, ranks)
     lb, limits = _load_balancer(policy)
     endpoints = tuple(
         _endpoint(place, service, port, host, priority=rank)
@@ -85,6 +91,10 @@ def cluster_of(
         if rank is not None
     )
     empty = "" if endpoints else _why_empty(place.cluster.name, members, matching, labels)
+    if not endpoints and service.global_host and service.remote_members:
+        empty = "MS307"
+    elif not endpoints and subset and not members and not local_only:
+        empty, contested = _elsewhere(service, labels)
     if not reachable and matching:
         empty = "MS307"
     return EnvoyCluster(
@@ -98,14 +108,35 @@ def cluster_of(
         locality_weights=_locality_weights(place, hosts, setting),
         assumed=(
             *(assumed if any(e.via is Via.GATEWAY for e in endpoints) and len(endpoints) > 1 else ()),
+            *((("soft_drain", "share"),) if soft else ()),
             *(((WITHOUT_INTEROP, "pods"),) if place.source == "sidecar-l7" and any(m.gateway for m in served) else ()),
         ),
         empty_reason=empty,
         marks=frozenset({SUBSET_LOST}) if _loses_subset(members, served, labels) else frozenset(),
         why=facts.read(),
         unmodelled=(*limits, *_node_local(service, served), *_zone_aware(service, hosts, setting)),
-        contested=contested,
+        contested=(*contested, *_unsure(service, endpoints)),
     )
+
+
+def _unsure(service: KnownService, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:
+    """A question about remote entries matters only where one can be picked."""
+    best = min((e.priority for e in endpoints if e.healthy), default=0)
+    picked = any(e.via is Via.GATEWAY and e.priority == best for e in endpoints)
+    return (service.unsure,) if service.unsure and picked else ()
+
+
+def _spared(hosts: Sequence[Host], ranks: Sequence[int | None]) -> tuple[tuple[Host, ...], bool]:
+    """The hosts with the weights that leave drained clusters less than their normal share, within each priority."""
+    if not any(host.member.drained for host in hosts):
+        return tuple(hosts), False
+    shares: dict[int, Fraction] = {}
+    for rank in set(ranks):
+        own = [index for index, found in enumerate(ranks) if found == rank]
+        weights = {index: hosts[index].weight for index in own}
+        shares |= spared(weights, {index: hosts[index].member.drained for index in own})
+    whole = lcm(*(share.denominator for share in shares.values()))
+    return tuple(replace(host, weight=int(shares.get(i, 0) * whole)) for i, host in enumerate(hosts)), True
 
 
 def _candidates(service: KnownService, subset: str, local_only: bool) -> tuple[Member, ...]:
@@ -183,6 +214,20 @@ def _why_empty(here: str, members: Sequence[Member], matching: Sequence[Member],
     if HASH_LABEL in wanted and remote and len(remote) == len(members):
         return "MS303"
     return "MS301"
+
+
+def _elsewhere(service: KnownService, labels: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Why a subset of the local host without any local pod is empty where other networks hold the service: their
+    entries lack the labels, or, where they have them, the question whether the local host's subsets take them along
+    (Solo docs, Argo Rollouts guide: cross-cluster subset matching; solo workshops 016: a local host keeps its own)."""
+    if not service.remote_members:
+        return "MS306", ()
+    wanted = {str(k): str(v) for k, v in labels.items()}
+    if not any(
+        wanted.items() <= dict(seen).items() for m in service.remote_members for seen in (m.labels, *m.possible)
+    ):
+        return "MS302", ()
+    return "MS306", (f"whether a subset of {service.host} takes in other networks' entries that carry its labels",)
 
 
 def _setting(

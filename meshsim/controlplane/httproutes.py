@@ -6,6 +6,7 @@ from typing import Any, Final, final
 
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.routematch import matches_of, rank
+from meshsim.controlplane.routerefusal import HOSTNAME, REDIRECT, SERVICES, extended, refusal, weight_of
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.frozen import frozen
@@ -13,10 +14,8 @@ from meshsim.model.names import fqdn, subject
 from meshsim.tables.envoy import Route, RouteMatch, WeightedCluster
 
 KINDS: Final = ("HTTPRoute", "GRPCRoute")
-_UNMODELLED_FILTERS: Final = {
-    "RequestRedirect": "the client is redirected",
-    "ExtensionRef": "an extension filter acts on the request",
-}
+GATEWAY_API: Final = "gateway.networking.k8s.io"
+AUTHORITY: Final = frozenset({":authority", "host"})
 
 
 @final
@@ -41,6 +40,9 @@ class Destination:
     weight: int
     backend: str
     refused: str = ""
+    filters: tuple[Mapping[str, Any], ...] = ()
+    missing: bool = False
+    """Whether the host is known not to exist, where somebody looked."""
 
 
 @final
@@ -54,11 +56,35 @@ class Row:
     parent: int
     index: int
     rule: Mapping[str, Any]
+    gateway: bool = False
+    grants: tuple[Manifest, ...] = ()
+
+    def mirror(self, backend: Mapping[str, Any]) -> Destination:
+        """Where a mirror filter's backendRef leads."""
+        item = Attached(route=self.route, parent=self.parent, port=None, gateway=self.gateway)
+        return _destination(item, backend, 1, None, self.grants)
 
     @property
     def status(self) -> int | None:
-        """500 where no backend of positive weight is left (conversion.go:1010)."""
-        return None if self.destinations else 500
+        """500 where no backend of positive weight is left (conversion.go:1010), unless the rule redirects."""
+        return None if self.destinations or redirects(self.rule) else 500
+
+
+def redirects(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule answers with a redirect, whatever its backends."""
+    return any(entry.get("type") == REDIRECT for entry in rule.get("filters") or ())
+
+
+def names_service(parent: Mapping[str, Any]) -> bool:
+    """Whether a parentRef is a Service's. The API server makes a missing group the Gateway API's, which has no
+    Service, and istiod passes such a parentRef over (gatewaycommon/references.go NormalizeReference)."""
+    group = parent.get("group")
+    return parent.get("kind") == "Service" and group is not None and str(group) == ""
+
+
+def names_gateway(parent: Mapping[str, Any]) -> bool:
+    """Whether a parentRef is a Gateway's."""
+    return (parent.get("kind") or "Gateway") == "Gateway" and (parent.get("group") or GATEWAY_API) == GATEWAY_API
 
 
 def attached_to_service(routes: Iterable[Manifest], namespace: str, name: str, port: int) -> list[Attached]:
@@ -66,7 +92,7 @@ def attached_to_service(routes: Iterable[Manifest], namespace: str, name: str, p
     found = []
     for route in routes:
         for index, parent in enumerate(route.get("spec", "parentRefs", default=[])):
-            if parent.get("kind") != "Service" or (parent.get("group") or "") not in {"", "core"}:
+            if not names_service(parent):
                 continue
             if (parent.get("namespace") or route.namespace, parent.get("name")) != (namespace, name):
                 continue
@@ -75,19 +101,22 @@ def attached_to_service(routes: Iterable[Manifest], namespace: str, name: str, p
     return found
 
 
+def attaches(parent: Mapping[str, Any], listener: Mapping[str, Any]) -> bool:
+    """Whether a parentRef's section and port fit a listener."""
+    section, port = parent.get("sectionName"), parent.get("port")
+    return section in {None, listener.get("name")} and port in {None, listener.get("port")}
+
+
 def attached_to_gateway(routes: Iterable[Manifest], gateway: Manifest, listener: Mapping[str, Any]) -> list[Attached]:
     """The routes whose parentRef is a Gateway, and whose section and port fit the listener."""
     found = []
     for route in routes:
         for index, parent in enumerate(route.get("spec", "parentRefs", default=[])):
-            if (parent.get("kind") or "Gateway") != "Gateway":
+            if not names_gateway(parent):
                 continue
             if (parent.get("namespace") or route.namespace, parent.get("name")) != (gateway.namespace, gateway.name):
                 continue
-            if parent.get("sectionName") in {None, listener.get("name")} and parent.get("port") in {
-                None,
-                listener.get("port"),
-            }:
+            if attaches(parent, listener):
                 found.append(Attached(route=route, parent=index, port=parent.get("port"), gateway=True))
     return found
 
@@ -100,9 +129,9 @@ def convert(attached: Iterable[Attached], clusters: Clusters, default_port: int 
 
 
 def rows(attached: Iterable[Attached], default_port: int | None = None, grants: Sequence[Manifest] = ()) -> list[Row]:
-    """All rules as rows, most specific match first.
+    """All rules as rows, most specific match first; a route that istiod refuses has none.
 
-    Equal matches go by creation time, then by name (Gateway API, HTTPRouteRule precedence).
+    Equal matches go by creation time, then by namespace and name (conversion.go sortRoutesByCreationTime).
     """
     found = [
         Row(
@@ -112,8 +141,11 @@ def rows(attached: Iterable[Attached], default_port: int | None = None, grants: 
             parent=item.parent,
             index=index,
             rule=rule,
+            gateway=item.gateway,
+            grants=tuple(grants),
         )
         for item in attached
+        if not refusal(item.route, gateway=item.gateway)
         for index, rule in enumerate(item.route.get("spec", "rules", default=[{}]))
         for match in matches_of(item.route, rule)
     ]
@@ -121,7 +153,9 @@ def rows(attached: Iterable[Attached], default_port: int | None = None, grants: 
 
 
 def _order(row: Row) -> tuple[object, ...]:
-    return (*(-part for part in rank(row.match)), age(row.route), f"{row.route.namespace}/{row.route.name}", row.index)
+    grpc = row.route.kind == "GRPCRoute"
+    place = (-2,) if grpc and not row.rule.get("matches") else rank(row.match, grpc=grpc)
+    return tuple(-part for part in place), age(row.route), row.route.namespace, row.route.name, row.index
 
 
 def age(manifest: Manifest) -> str:
@@ -145,8 +179,7 @@ def _destinations(
     """The backendRefs of positive weight (1 where none is written); raw weights are kept, whatever their sum."""
     found = []
     for backend in rule.get("backendRefs") or []:
-        weight = backend.get("weight")
-        chosen = 1 if weight is None else int(weight)
+        chosen = weight_of(backend)
         if chosen > 0:
             found.append(_destination(item, backend, chosen, default_port, grants))
     return tuple(found)
@@ -159,31 +192,38 @@ def _destination(
     default_port: int | None,
     grants: Sequence[Manifest],
 ) -> Destination:
-    kind, group = backend.get("kind") or "Service", backend.get("group") or ""
+    kind, group = str(backend.get("kind") or "Service"), str(backend.get("group") or "")
     name, namespace = str(backend.get("name")), str(backend.get("namespace") or item.route.namespace)
     host, refused = name, ""
-    if (kind, group) in {("Service", ""), ("Service", "core")}:
+    if item.gateway and namespace != item.route.namespace and not _granted(item.route, namespace, backend, grants):
+        refused = "no ReferenceGrant"
+    elif (kind, group) in SERVICES:
         host = fqdn(name, namespace)
-        if item.gateway and namespace != item.route.namespace and not _granted(item.route, namespace, name, grants):
-            refused = "no ReferenceGrant"
-    elif (kind, group) != ("Hostname", "networking.istio.io"):
+    elif (kind, group) != HOSTNAME:
         refused = f"kind {kind}" + (f" of group {group}" if group else "")
     port = backend.get("port") or default_port
     return Destination(
-        host=host, port=int(port) if port is not None else None, weight=weight, backend=name, refused=refused
+        host=host,
+        port=int(port) if port is not None else None,
+        weight=weight,
+        backend=name,
+        refused=refused,
+        filters=tuple(backend.get("filters") or ()),
     )
 
 
-def _granted(route: Manifest, namespace: str, name: str, grants: Sequence[Manifest]) -> bool:
-    """Whether a ReferenceGrant in the backend's namespace lets the route refer to the Service."""
+def _granted(route: Manifest, namespace: str, backend: Mapping[str, Any], grants: Sequence[Manifest]) -> bool:
+    """Whether a ReferenceGrant in the backend's namespace lets the route refer to it."""
+    wanted = (str(backend.get("kind") or "Service"), str(backend.get("group") or ""))
     return any(
         grant.namespace == namespace
         and any(
-            (f.get("kind"), f.get("namespace")) == (route.kind, route.namespace)
+            (f.get("kind"), f.get("group") or "", f.get("namespace")) == (route.kind, GATEWAY_API, route.namespace)
             for f in grant.get("spec", "from", default=[])
         )
         and any(
-            t.get("kind") == "Service" and t.get("name") in {None, name} for t in grant.get("spec", "to", default=[])
+            (t.get("kind"), t.get("group") or "") == wanted and t.get("name") in {None, "", backend.get("name")}
+            for t in grant.get("spec", "to", default=[])
         )
         for grant in grants
     )
@@ -212,7 +252,8 @@ def _route(row: Row, clusters: Clusters) -> Route:
         direct_response=row.status,
         object=ident,
         rule=str(rule.get("name") or row.index),
-        unmodelled=tuple(_unmodelled(ident, rule)),
+        unmodelled=tuple(_unmodelled(ident, route, rule)),
+        alters=_alters(rule),
         why=facts.read(),
     )
 
@@ -227,7 +268,8 @@ def _cluster(destination: Destination, clusters: Clusters) -> str:
         service = None  # a name that only a peer's takeover gives is no Service of this cluster
     port = service.port(destination.port) if service is not None and destination.port is not None else None
     if service is None or port is None:
-        return clusters.absent(f"outbound|{destination.port or ''}||{destination.host}", 500)
+        host = destination.host if service is None else ""
+        return clusters.absent(f"outbound|{destination.port or ''}||{destination.host}", 500, host)
     return clusters.service(service, port)
 
 
@@ -235,13 +277,21 @@ def _note(ident: str, name: str, manifest: Manifest, *path: str | int) -> Iterat
     yield Fact(ident, name, manifest.get(*path), manifest.evidence(*path))
 
 
-def _unmodelled(ident: str, rule: Mapping[str, Any]) -> Iterator[str]:
-    for entry in rule.get("filters") or []:
-        kind = str(entry.get("type"))
-        if kind in _UNMODELLED_FILTERS:
-            yield f"{ident}: filter {kind}, {_UNMODELLED_FILTERS[kind]}"
-    for backend in rule.get("backendRefs") or []:
-        for entry in backend.get("filters") or []:
-            kind = str(entry.get("type"))
-            if kind in _UNMODELLED_FILTERS:
-                yield f"{ident}: backend filter {kind}, {_UNMODELLED_FILTERS[kind]}"
+def _unmodelled(ident: str, route: Manifest, rule: Mapping[str, Any]) -> Iterator[str]:
+    if redirects(rule):
+        yield f"{ident}: filter {REDIRECT}, the client is redirected"
+    extension = extended(route)
+    if extension:
+        yield f"{ident}: filter {extension}, istiod refuses the whole route for it and other products run it"
+
+
+def _alters(rule: Mapping[str, Any]) -> frozenset[str]:
+    """What of a request a rule's filters change, whichever backend is chosen."""
+    found: set[str] = set()
+    for part in (rule, *(rule.get("backendRefs") or ())):
+        for entry in part.get("filters") or ():
+            rewrite, changes = entry.get("urlRewrite") or {}, entry.get("requestHeaderModifier") or {}
+            found |= {what for what, key in (("path", "path"), ("authority", "hostname")) if rewrite.get(key)}
+            found |= {str(header.get("name")).lower() for key in ("set", "add") for header in changes.get(key) or ()}
+            found |= {str(name).lower() for name in changes.get("remove") or ()}
+    return frozenset("authority" if name in AUTHORITY else name for name in found)

@@ -86,6 +86,8 @@ class Member:
     region: str = ""
     zone: str = ""
     """Where a gateway's entry is; a pod knows its own."""
+    drained: int = 0
+    """How many percent of its normal share its cluster is spared."""
     facts: tuple[Fact, ...] = ()
 
     @property
@@ -132,8 +134,12 @@ class KnownService:
     ingress_facts: tuple[Fact, ...] = ()
     members: tuple[Member, ...] = ()
     l7_members: tuple[Member, ...] = ()
+    unsure: str = ""
+    """An open question about which of its members a proxy uses."""
     flat_members: tuple[Member, ...] = ()
     """Pods of flat peers that a subset of the local host takes along where their labels match."""
+    remote_members: tuple[Member, ...] = ()
+    """Entries of other networks, which the local host does not have."""
     identity_facts: tuple[Fact, ...] = ()
     """What made the service known here under this name."""
 

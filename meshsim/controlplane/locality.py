@@ -32,7 +32,7 @@ _RANKS: Final = 5
 
 
 def priorities(
-    endpoints: Sequence[str | Mapping[str, Any]],
+    endpoints: Sequence[str | Mapping[str, Any] | None],
     setting: Mapping[str, Any] | None,
     proxy_locality: str | Mapping[str, Any],
     *,
@@ -57,10 +57,10 @@ def priorities(
     >>> priorities([{"locality": "us/a"}, {"locality": "us/b"}], {"zoneAwareLbSetting": {}}, "us/a")
     [0, 0]
     """
-    rows = [_row(endpoint, f"endpoint {index}") for index, endpoint in enumerate(endpoints)]
+    rows = _rows(endpoints)
     localities = [locality_of(row.get("locality", row)) for row in rows]
     proxy = _row(proxy_locality, "proxy_locality")
-    own = locality_of(proxy.get("locality", proxy))
+    own = _own(proxy)
     stated, by_region = _read({"enabled": False} if setting is None else setting)
     if stated.get("enabled") is False:
         return [0] * len(rows)
@@ -102,11 +102,37 @@ def label_rank(
     for index, key in enumerate(keys):
         if (stated[key] if key in stated else proxy.get(key, "")) == labels.get(key, ""):
             continue
-        if network_first and index == 0 and key == NETWORK:
+        if network_first and index == 0 and names[0] == NETWORK:
             offset = len(keys)
             continue
         return offset + len(keys) - index
     return offset
+
+
+def locality_weights(
+    endpoints: Sequence[str | Mapping[str, Any] | None],
+    setting: Mapping[str, Any] | None,
+    proxy_locality: str | Mapping[str, Any],
+) -> list[int] | None:
+    """The weight that `distribute` gives each endpoint, or group of them with a `weight` of its own; 0 for one that it
+    leaves out. None where it says nothing for the proxy. Arguments are as in `priorities`.
+
+    >>> setting = {"distribute": [{"from": "us/*", "to": {"us/a": 80, "us/b": 20}}]}
+    >>> locality_weights(["us/a", "us/a", "us/b", "eu/c"], setting, "us/a")
+    [40, 40, 20, 0]
+    """
+    rows = _rows(endpoints)
+    localities = [locality_of(row.get("locality", row)) for row in rows]
+    proxy = _row(proxy_locality, "proxy_locality")
+    stated, _ = _read({"enabled": False} if setting is None else setting)
+    sizes = [1 if row.get("weight") is None else whole_number(row["weight"], "weight", _WHOLE) for row in rows]
+    whole = None if stated.get("enabled") is False else _distributed(localities, stated, _own(proxy), sizes)
+    if whole is None:
+        return None
+    totals = {at: sum(size for size, where in zip(sizes, localities, strict=True) if where == at) for at in whole}
+    return [
+        -(-whole[at] * size // totals[at]) if at in whole else 0 for at, size in zip(localities, sizes, strict=True)
+    ]
 
 
 def distribute(
@@ -135,10 +161,13 @@ def _distributed(
     for index, locality in enumerate(localities):
         counts[locality] = counts.get(locality, 0) + (weights[index] if weights is not None else 1)
     found: dict[Locality, int] = {}
-    for pattern, stated in (entry.get("to") or {}).items():
+    to = entry.get("to") or {}
+    if not isinstance(to, Mapping):
+        entry.fail(f"to {to!r} is not a mapping of weights")
+    for pattern, stated in to.items():
         weight = whole_number(stated, f"weight of {pattern} in distribute", _WHOLE)
         matched = [at for at in counts if at not in found and _matches(at, str(pattern))]
-        total = sum(counts[at] for at in matched)
+        total = sum(counts[at] for at in matched) or 1
         found.update({at: -(-counts[at] * weight // total) for at in matched})
     return {at: weight for at, weight in found.items() if weight}
 
@@ -154,7 +183,8 @@ def locality_of(value: Any) -> Locality:
     if isinstance(value, Locality):
         return value
     if isinstance(value, Mapping):
-        return Locality(*(str(value.get(part) or "") for part in ("region", "zone", "subzone")))
+        subzone = next((value[key] for key in ("subzone", "subZone", "sub_zone") if value.get(key)), "")
+        return Locality(str(value.get("region") or ""), str(value.get("zone") or ""), str(subzone))
     return Locality(*(*str(value or "").split("/"), "", "", "")[:3])
 
 
@@ -181,11 +211,25 @@ def _read(stated: Any) -> tuple[PlainRow, bool]:
     return setting, False
 
 
+def _own(proxy: Mapping[str, Any]) -> Locality:
+    return locality_of(proxy.get("locality", proxy))
+
+
+def _rows(endpoints: Sequence[str | Mapping[str, Any] | None]) -> list[Mapping[str, Any]]:
+    if isinstance(endpoints, list | tuple):
+        return [_row(endpoint, f"endpoint {index}") for index, endpoint in enumerate(endpoints)]
+    msg = f"endpoints {endpoints!r} is not a list"
+    raise InputError(msg)
+
+
 def _row(value: Any, name: str) -> Mapping[str, Any]:
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return {"locality": value}
     if isinstance(value, Mapping):
-        return value
+        if isinstance(value.get("labels") or {}, Mapping):
+            return value
+        msg = f"{name}: labels {value['labels']!r} is not a mapping"
+        raise InputError(msg)
     msg = f"{name}: {value!r} is neither a mapping nor a locality"
     raise InputError(msg)
 

@@ -6,8 +6,11 @@ another network (`autogen.*`, reached through that network's gateway), and one p
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import final
 
+from meshsim.controlplane import links
+from meshsim.controlplane.aliases import aliases
 from meshsim.controlplane.binding import bind, waypoint_vips
 from meshsim.controlplane.components import waypoints
 from meshsim.controlplane.distribution import distribution, load_balancing
@@ -23,8 +26,6 @@ from meshsim.mesh.mesh import Cluster
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.frozen import record
 from meshsim.model.names import fqdn
-
-REMOTE_CLASS = "istio-remote"
 
 
 @final
@@ -91,11 +92,16 @@ class Peering:
                 host=waypoint_host(here, waypoint.cluster, waypoint.namespace, waypoint.name),
                 vips=waypoint_vips(owner, waypoint.manifest),
                 own=waypoint.cluster == name,
-                members=tuple(pod_member(self.registry, pod) for pod in waypoint.pods),
+                members=tuple(
+                    replace(pod_member(self.registry, pod), drained=self._drained(here, owner)) for pod in waypoint.pods
+                ),
             )
             for owner in (here, *flat)
             for waypoint in waypoints(self.registry, owner)
         )
+
+    def _drained(self, here: Cluster, owner: Cluster) -> int:
+        return 0 if owner.name == here.name else links.drained(self.registry.mesh, here, owner, Facts())
 
     def _segment(self, cluster: Cluster) -> Segment:
         if cluster.name not in self._segments:
@@ -104,7 +110,7 @@ class Peering:
 
     def _locality(self, here: Cluster, peer: Cluster) -> tuple[str, str]:
         if (here.name, peer.name) not in self._localities:
-            self._localities[here.name, peer.name] = _peer_locality(here, peer)
+            self._localities[here.name, peer.name] = links.locality(self.registry.mesh, here, peer)
         return self._localities[here.name, peer.name]
 
     def _offered(self, cluster: Cluster) -> Mapping[Key, _Offer]:
@@ -129,8 +135,12 @@ class Peering:
         named: set[Key] = set()
         for cluster in self.registry.mesh.visible(here.name):
             same = self._segment(cluster).name == mine.name
+            link = Facts()
+            heard = cluster.name == here.name or links.connected(self.registry.mesh, here, cluster, link)
             for key, offer in self._offered(cluster).items():
-                facts.setdefault(key, Facts()).take(offer.facts)
+                facts.setdefault(key, Facts()).take((*link.read(), *offer.facts))
+                if not heard:
+                    continue
                 if offer.shared and same:
                     holders.setdefault(key, []).append((cluster, offer.service))
                     if offer.named:
@@ -179,6 +189,7 @@ class Peering:
                 members=everyone if taken else l7_members,
                 l7_members=l7_members,
                 flat_members=tuple(m for m in everyone if not m.gateway and m.cluster != here.name),
+                remote_members=tuple(m for m in everyone if m.gateway),
                 identity_facts=facts.read(),
             )
 
@@ -203,7 +214,10 @@ class Peering:
             global_host=True,
             global_members=True,
             alias=fqdn(name, namespace),
-            also=(fqdn(name, namespace),) if borrowed and entry.named else (),
+            also=(
+                *((fqdn(name, namespace),) if borrowed and entry.named else ()),
+                *(aliases(here, self._segment(here).manifest, asked, facts) if entry.named else ()),
+            ),
             binding=bind(here, service, namespace),
             distribution=chosen,
             load_balancing=load_balancing(asking, asked, chosen, spread),
@@ -228,8 +242,14 @@ class Peering:
                 continue
             if cluster.name == here.name:
                 yield from local_members(self.registry, here, offer.service)
-            elif reachable(self.registry.mesh.down, here.name, cluster.name):
-                yield from _peered(self.registry, here, cluster, offer.service, self._locality(here, cluster))
+            elif self._linked(here, cluster, facts):
+                spared = links.drained(self.registry.mesh, here, cluster, facts)
+                where = self._locality(here, cluster)
+                yield from _peered(self.registry, here, cluster, offer.service, where, spared)
+
+    def _linked(self, here: Cluster, peer: Cluster, facts: Facts) -> bool:
+        mesh = self.registry.mesh
+        return links.connected(mesh, here, peer, facts) and reachable(mesh.down, here.name, peer.name)
 
 
 def waypoint_host(here: Cluster, owner: str, namespace: str, name: str) -> str:
@@ -254,7 +274,7 @@ def _takeovers(here: Cluster, common_services: Mapping[Key, _Shared]) -> dict[Ke
 
 
 def _peered(
-    registry: Registry, here: Cluster, peer: Cluster, service: Manifest, place: tuple[str, str]
+    registry: Registry, here: Cluster, peer: Cluster, service: Manifest, place: tuple[str, str], spared: int
 ) -> Iterator[Member]:
     pods = registry.selected(peer.name, service)
     facts = Facts()
@@ -274,6 +294,7 @@ def _peered(
                 possible=readings,
                 contested=_question(here, peer) if len(readings) > 1 else "",
                 capture=registry.captured(pod)[0],
+                drained=spared,
                 facts=facts.read(),
             )
         return
@@ -299,19 +320,10 @@ def _peered(
         contested=question,
         region=region,
         zone=zone,
+        drained=spared,
         facts=facts.read(),
     )
 
 
 def _question(here: Cluster, peer: Cluster) -> str:
     return f"{FLAG} differs between {here.name} and {peer.name}, and no source says whose counts"
-
-
-def _peer_locality(here: Cluster, peer: Cluster) -> tuple[str, str]:
-    """A peer's aggregated entries take region and zone from the labels of its `istio-remote` Gateway; without
-    labels there is none (solo workshops 006, istio-ambient-az-aware-routing)."""
-    for gateway in here.of("Gateway"):
-        if gateway.get("spec", "gatewayClassName") == REMOTE_CLASS and peer.name in gateway.name:
-            labels = gateway.labels
-            return labels.get("topology.kubernetes.io/region", ""), labels.get("topology.kubernetes.io/zone", "")
-    return "", ""

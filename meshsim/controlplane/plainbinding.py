@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from meshsim.controlplane import binding
-from meshsim.controlplane.plainly import manifest_of
+from meshsim.manifests.given import GIVEN, Documents, given_manifest, plain_documents
 from meshsim.manifests.manifest import Manifest
-from meshsim.manifests.shapes import METADATA, SHAPES, problem
-from meshsim.manifests.stream import dotted
 from meshsim.mesh.mesh import Cluster, Setting
 from meshsim.model.errors import InputError
-from meshsim.model.evidence import Assumed
 from meshsim.tables.dialect import parse_dialect
 
-_GIVEN: Final = Assumed("an argument")
 _NETWORK: Final = "network1"
 _TRAFFIC: Final = {
     "service": "service",
@@ -28,7 +24,7 @@ _DEFAULT_KIND: Final = {"service": "Service", "workload": "Pod"}
 def bind(
     obj: Mapping[str, Any],
     namespace: str | Mapping[str, Any] | None,
-    gateways: Sequence[Mapping[str, Any]],
+    gateways: Documents,
     kind: str = "service",
     dialect: str = "istio/1.31",
     network: str = _NETWORK,
@@ -58,7 +54,7 @@ def bind(
     described = _checked(namespace, "Namespace", "default") if isinstance(namespace, Mapping) else None
     place = described.name if described is not None else str(namespace or "")
     bound = _checked(obj, _DEFAULT_KIND[traffic], "unnamed", place)
-    docs = [_checked(doc, "Gateway", "") for doc in ([gateways] if isinstance(gateways, Mapping) else gateways)]
+    docs = [_checked(doc, "Gateway", "") for doc in plain_documents(gateways)]
     cluster = _cluster((*docs, *((described,) if described is not None else ())), dialect, network)
     found = binding.bind(cluster, bound, bound.namespace, traffic)
     canary = found.canary.gateway if found.canary is not None else None
@@ -76,12 +72,12 @@ def _named(gateway: Manifest | None) -> str | None:
 
 
 def _cluster(objects: Sequence[Manifest], dialect: str, network: str) -> Cluster:
-    here = Setting(network, _GIVEN)
+    here = Setting(network, GIVEN)
     return Cluster(
         name="cluster1",
         network=here,
         ztunnel_network=here,
-        root=Setting("root1", _GIVEN),
+        root=Setting("root1", GIVEN),
         dialect=parse_dialect(dialect),
         objects={m.key: m for m in objects},
     )
@@ -100,11 +96,4 @@ def _checked(doc: Mapping[str, Any], kind: str, name: str, namespace: str = "") 
     filled = {"name": name} | {key: value for key, value in (metadata or {}).items() if value is not None}
     if namespace:
         filled["namespace"] = namespace
-    found = manifest_of({"kind": kind, **doc, "metadata": filled})
-    for value, shape, at in ((filled, METADATA, ("metadata",)), (found.data, SHAPES.get(found.kind, {}), ())):
-        wrong = problem(dict(value), shape)
-        if wrong is not None:
-            said = f"is {wrong.message}, not text" if wrong.unquoted else wrong.message
-            msg = f"{found.kind} {found.name}: {dotted((*at, *wrong.path))} {said}"
-            raise InputError(msg, hint=wrong.hint)
-    return found
+    return given_manifest({"kind": kind, **doc, "metadata": filled})

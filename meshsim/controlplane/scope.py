@@ -20,6 +20,7 @@ class Segment:
 
     name: str
     domain: str
+    manifest: Manifest | None = None
 
 
 def segment(cluster: Cluster, facts: Facts) -> Segment:
@@ -32,7 +33,7 @@ def segment(cluster: Cluster, facts: Facts) -> Segment:
     if described is not None:
         domain = cluster.note(facts, described, "spec", "domain")
         if isinstance(domain, str) and domain:
-            return Segment(name, domain)
+            return Segment(name, domain, described)
     return Segment(name, name)
 
 

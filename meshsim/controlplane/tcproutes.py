@@ -4,8 +4,9 @@ not HTTP (istio pilot/pkg/networking/core/listener_waypoint.go:969)."""
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from meshsim.controlplane import httproutes, virtualservices
+from meshsim.controlplane import httproutes
 from meshsim.controlplane.clusters import Clusters
+from meshsim.controlplane.delegates import MESH
 from meshsim.controlplane.destinationrules import host_matches
 from meshsim.controlplane.known import KnownService, Port
 from meshsim.manifests.manifest import Manifest
@@ -70,9 +71,7 @@ def _fits(entry: Mapping[str, Any], section: str, service: KnownService, port: P
     if not matches:
         return section == "tcp"
     for match in matches:
-        if match.get("port") not in {None, port.number} or virtualservices.MESH not in (
-            match.get("gateways") or [virtualservices.MESH]
-        ):
+        if match.get("port") not in {None, port.number} or MESH not in (match.get("gateways") or [MESH]):
             continue
         if section == "tcp" or any(host_matches(str(h), service.host) for h in match.get("sniHosts") or ()):
             return True
@@ -97,7 +96,7 @@ def _route(manifest: Manifest, rule: str, backends: Sequence[Backend], clusters:
         name = (
             clusters.service(service, chosen, subset)
             if service is not None and chosen is not None
-            else clusters.absent(f"outbound|{number or port.number}|{subset}|{host}", 503)
+            else clusters.absent(f"outbound|{number or port.number}|{subset}|{host}", 503, "" if service else host)
         )
         weighted.append(WeightedCluster(cluster=name, weight=weight, backend=named))
     if not weighted:

@@ -11,10 +11,15 @@ from meshsim.controlplane.hosts import Place, Reach
 from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, Port
 from meshsim.controlplane.registry import Registry
 from meshsim.mesh.mesh import Cluster
+from meshsim.mesh.pods import Pod
 from meshsim.model.facts import Fact, Facts
 from meshsim.tables.envoy import Endpoint, Via
 from meshsim.tables.workload import HBONE_PORT, GatewayAddress, Locality
 
+OLD_AGENTGATEWAY: Final = (
+    "agentgateway up to 2.3.3 rejects the entries of remote networks (503), later ones use them, and no Deployment's "
+    "image says which version this is"
+)
 _WEIGHT_SCALE: Final = 10000
 """Weighted waypoints' pods weigh 10000·weight/pods (endpoint_builder.go:995-1060)."""
 
@@ -120,3 +125,31 @@ def _waypoint_endpoint(
         locality=Locality(pod.region, pod.zone),
         why=why,
     )
+
+
+def by_ztunnel(place: Place, service: KnownService, port: Port, pod: Pod) -> tuple[Endpoint, ...] | None:
+    """A service's VIP as the only host, called from the gateway's own pod; None for one without a VIP."""
+    if not service.vip:
+        return None
+    return (
+        Endpoint(
+            address=f"{service.vip}:{port.number}",
+            workload=pod.uid,
+            via=Via.ZTUNNEL,
+            network=place.cluster.network.value,
+            cluster=place.cluster.name,
+            why=service.identity_facts,
+        ),
+    )
+
+
+def without_remote(service: KnownService, refusing: bool | None, why: tuple[Fact, ...]) -> KnownService:
+    """A service as agentgateway has it: without the entries of remote networks where its version rejects them, and
+    in question where nobody says which version it is."""
+    if refusing is False or not any(member.gateway for member in service.l7_members):
+        return service
+    if refusing:
+        kept, left = (tuple(m for m in service.l7_members if m.gateway is there) for there in (False, True))
+        facts = (*why, *service.identity_facts)
+        return replace(service, l7_members=kept, remote_members=left, identity_facts=facts)
+    return replace(service, unsure=OLD_AGENTGATEWAY)

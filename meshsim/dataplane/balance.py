@@ -13,7 +13,7 @@ from typing import final
 from meshsim.model.facts import Fact
 from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule, rule
-from meshsim.model.shares import ONE, normalised
+from meshsim.model.shares import ONE, spared
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service, Visibility
 from meshsim.tables.workload import GatewayAddress, NamespacedHostname, NetworkAddress, Workload
 from meshsim.tables.ztunnel import ZtunnelTables
@@ -68,12 +68,21 @@ OUTRANKED = rule(
     "Only the endpoints that match the most routing preferences are used while there is one.",
     "ztunnel src/state.rs:375-509",
 )
+DRAINED = rule(
+    "ztunnel.drained",
+    "A drained cluster's endpoint takes that much less than its normal share of new connections; the others take it.",
+    "Solo docs, operations: drain",
+)
 NO_CAPACITY = rule("ztunnel.no-capacity", "An endpoint of capacity 0 is never picked.", "ztunnel src/state.rs:375-509")
 BY_CAPACITY = rule(
     "ztunnel.by-capacity",
     "An endpoint is drawn at random in proportion to its capacity, for each connection.",
     "ztunnel src/state.rs:375-509",
 )
+
+
+WHOLLY = 100
+"""The percentage at which a drained endpoint takes no new connection."""
 
 
 class Resolution(StrEnum):
@@ -121,10 +130,13 @@ class Found:
     contested: tuple[NamespacedHostname, ...] = ()
 
 
-def service_by_vip(tables: ZtunnelTables, network: str, ip: str, namespace: str) -> Found | None:
-    """The service that `ip` on `network` means to a client in `namespace`."""
-    sharing = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, namespace)]
+def service_by_vip(tables: ZtunnelTables, network: str, ip: str, client: Workload | None) -> Found | None:
+    """The service that `ip` on `network` means to a client, whose namespace is looked at where it counts."""
+    sharing = [s for s in tables.by_vip.get(NetworkAddress(network, ip), ()) if _visible(s, client)]
+    if len(sharing) == 1:
+        return Found(service=sharing[0], rule=VIP_FIRST)
     if sharing:
+        namespace = client.namespace if client is not None else ""
         # a VIP holds one service of each namespace: a later one takes its place (service.rs `insert_internal`)
         held = list({s.namespace: s for s in sharing}.values())
         mine = [s for s in held if s.namespace == namespace]
@@ -134,30 +146,32 @@ def service_by_vip(tables: ZtunnelTables, network: str, ip: str, namespace: str)
         chosen = best[-1] if why is VIP_CANONICAL else best[0]
         namespaces = {s.namespace for s in best}
         alike = tuple(s.key for s in sharing if s.namespace in namespaces)
-        return Found(
-            service=chosen, rule=VIP_FIRST if len(sharing) == 1 else why, contested=alike if len(alike) > 1 else ()
-        )
+        return Found(service=chosen, rule=why, contested=alike if len(alike) > 1 else ())
     address = ip_address(ip)
     ranges = [
-        ((service.namespace == namespace, prefix.prefixlen, service.canonical), service)
+        (prefix.prefixlen, service)
         for prefix, service in tables.vip_ranges.get(network, ())
-        if prefix.version == address.version and address in prefix and _visible(service, namespace)
+        if prefix.version == address.version and address in prefix and _visible(service, client)
     ]
     if not ranges:
         return None
-    top = max(key for key, _ in ranges)
-    found = tuple(dict.fromkeys(service.key for key, service in ranges if key == top))
+    namespace = client.namespace if client is not None else ""
+    keyed = [((service.namespace == namespace, length, service.canonical), service) for length, service in ranges]
+    top = max(key for key, _ in keyed)
+    found = tuple(dict.fromkeys(service.key for key, service in keyed if key == top))
     chosen = tables.services[found[0]]
     return Found(service=chosen, rule=VIP_RANGE, contested=found if len(found) > 1 else ())
 
 
-def _visible(service: Service, namespace: str) -> bool:
-    return service.visibility is Visibility.PUBLIC or not namespace or service.namespace == namespace
+def _visible(service: Service, client: Workload | None) -> bool:
+    if service.visibility is Visibility.PUBLIC or client is None:
+        return True
+    return not client.namespace or service.namespace == client.namespace
 
 
-def by_address(tables: ZtunnelTables, network: str, ip: str, namespace: str) -> Workload | Found | None:
+def by_address(tables: ZtunnelTables, network: str, ip: str, client: Workload | None) -> Workload | Found | None:
     """What an address names: a workload's own IP first, a service's VIP second (ztunnel src/state.rs:254)."""
-    return tables.by_address.get(NetworkAddress(network, ip)) or service_by_vip(tables, network, ip, namespace)
+    return tables.by_address.get(NetworkAddress(network, ip)) or service_by_vip(tables, network, ip, client)
 
 
 def by_hostname(tables: ZtunnelTables, name: NamespacedHostname) -> Service | Workload | None:
@@ -171,7 +185,7 @@ def by_destination(tables: ZtunnelTables, gateway: GatewayAddress) -> Service | 
     where = gateway.destination
     if not isinstance(where, NetworkAddress):
         return by_hostname(tables, where)
-    found = by_address(tables, where.network, where.ip, "")
+    found = by_address(tables, where.network, where.ip, None)
     return found.service if isinstance(found, Found) else found
 
 
@@ -191,10 +205,13 @@ def load_balance(
         else:
             removed.append((workload, reason))
     ranks: Sequence[int | None] = [_rank(source, service.load_balancing, workload) for workload in eligible]
-    best = max((r for r in ranks if r is not None), default=0)
+    taking = [r for r, w in zip(ranks, eligible, strict=True) if r is not None and w.drained < WHOLLY]
+    best = max(taking, default=0)
     kept: list[Candidate] = []
     for workload, rank in zip(eligible, ranks, strict=True):
-        if rank is None:
+        if workload.drained == WHOLLY:
+            removed.append((workload, DRAINED))
+        elif rank is None:
             removed.append((workload, STRICT))
         elif rank < best:
             removed.append((workload, OUTRANKED))
@@ -202,7 +219,10 @@ def load_balance(
             removed.append((workload, NO_CAPACITY))
         else:
             kept.append(Candidate(workload=workload, port=target_port(service, workload, port), rank=rank))
-    shares = normalised({index: candidate.workload.capacity for index, candidate in enumerate(kept)})
+    shares = spared(
+        {index: candidate.workload.capacity for index, candidate in enumerate(kept)},
+        {index: candidate.workload.drained for index, candidate in enumerate(kept)},
+    )
     reasons = [reason for _, reason in removed]
     ranking = next((reason for reason in (STRICT, OUTRANKED) if reason in reasons), None)
     decided = ranking or (reasons[-1] if reasons and not kept else BY_CAPACITY)
@@ -318,7 +338,7 @@ def find_upstream(
 
     The opposite order of `by_address` (ztunnel src/state.rs:302).
     """
-    found = service_by_vip(tables, network, ip, source.namespace)
+    found = service_by_vip(tables, network, ip, source)
     if found is not None:
         balancing = found.service.load_balancing
         if balancing is not None and balancing.mode is Mode.PASSTHROUGH:

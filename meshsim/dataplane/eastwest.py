@@ -1,6 +1,7 @@
 """The east-west gateway: layer 4 only. It hands a service's connections to its own cluster's waypoint or pods."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -56,17 +57,23 @@ def through(walk: Walk, cluster: str, authority: str, source: str, share: Fracti
     name = view.names.get(host)
     if name is None or name.service is None:
         return failed(hop, share, UNKNOWN, code="reset", message=f"{hop} knows no {host}", reason="MS307")
+    if host in view.unserved:
+        message = f"{hop} does not serve {host}: it is not global there"
+        return failed(hop, share, UNKNOWN, code="reset", message=message, reason="MS307", facts=name.why)
     service = name.service
     action = view.eastwest.get(source, "waypoint")
+    open_default = view.eastwest_assumed.get(source, "") if service.waypoint is not None else ""
+    assumed = frozenset({f"assumed:{open_default}"}) if open_default else frozenset[str]()
     if service.waypoint is not None and (action == "waypoint" or (action == "label" and service.ingress_use_waypoint)):
-        return _to_waypoint(walk, view, hop, service, int(port), share)
+        steps = _to_waypoint(walk, view, hop, service, int(port), share)
+        return tuple(replace(step, tags=step.tags | assumed) for step in steps) if assumed else steps
     if service.waypoint is None:
         why = TO_POD
         missing = view.waypoint_missing.get(host)
         tags = frozenset({f"waypoint-missing:{missing}"}) if missing else frozenset[str]()
     else:
         why = INGRESS_LABEL if action == "label" else SKIPS_WAYPOINT
-        tags = frozenset({"skipped-waypoint"})
+        tags = frozenset({"skipped-waypoint"}) | assumed
     return _to_pods(walk, view, hop, service, int(port), share, why, tags)
 
 

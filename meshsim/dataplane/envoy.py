@@ -51,6 +51,10 @@ def through(walk: Walk, ident: str, locality: Locality, address: str, share: Fra
             return failed(ident, share, REFUSED, code="refused", message=f"no listener for {address}")
         return failed(ident, share, NO_CHAIN, code="reset", flag="NR", message=f"{ident} does not know {address}")
     walk = replace(walk, peer=proxy.principal)
+    changed = _looked_at(walk, chain)
+    if changed:
+        question = f"{ident} matches {', '.join(changed)}, which a proxy before it has changed"
+        return undecided(ident, share, UNMODELLED, code="MS901", question=question, facts=chain.facts)
     route, question = _route(walk, chain)
     if question:
         return undecided(ident, share, UNMODELLED, code="MS902", question=question, facts=chain.facts)
@@ -78,6 +82,14 @@ def _route(walk: Walk, chain: Chain) -> tuple[Route | None, str]:
     if chain.open_question and len({(r.object, r.clusters) for r in fitting if r.object}) > 1:
         return None, chain.open_question
     return (fitting[0] if fitting else None), ""
+
+
+def _looked_at(walk: Walk, chain: Chain) -> list[str]:
+    """What the chain's routes match of a request that is not as the client sent it."""
+    if not walk.altered or not chain.http:
+        return []
+    looked_at = {what for route in chain.routes for what in route.match.looks_at}
+    return sorted(walk.altered & looked_at)
 
 
 def _shares(route: Route, share: Fraction) -> list[tuple[str, str, Fraction]]:
@@ -142,7 +154,8 @@ def _backend(
     for code, sentences in (("MS901", cluster.unmodelled), ("MS902", cluster.contested)):
         if sentences:
             question = f"{backend}: {'; '.join(sentences)}"
-            return undecided(proxy.id, share, UNMODELLED, code=code, question=question, facts=facts)
+            steps = undecided(proxy.id, share, UNMODELLED, code=code, question=question, facts=facts)
+            return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
     hosts = choose(cluster)
     if not hosts:
         said = "503 no_healthy_upstream" if _answers(chain) else "the connection is closed"
@@ -153,7 +166,8 @@ def _backend(
             proxy.id, share, NO_HEALTHY_HOST, code=code, flag="UH", message=message, reason=reason, facts=facts
         )
         return tuple(replace(step, **mark) for step in steps)  # type: ignore[arg-type]
-    children = tuple(step for part, host in hosts for step in _host(walk.deeper(), proxy, chain, host, share * part))
+    onward = replace(walk.deeper(), altered=walk.altered | route.alters)
+    children = tuple(step for part, host in hosts for step in _host(onward, proxy, chain, host, share * part))
     decision = f"{_named(route)} chooses {backend}" if route.object else f"no rule applies: balances over {backend}"
     if "handover" in chain.tags:
         decision = f"hands {chain.host} over to its waypoint"
@@ -196,6 +210,10 @@ def _as_503(outcome: Outcome | None) -> Outcome | None:
 def _host(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fraction) -> tuple[Step, ...]:
     if host.stranger:
         return undecided(proxy.id, share, STRANGER, code="MS901", question=host.stranger, facts=host.why)
+    if host.via is Via.ZTUNNEL:
+        ip, _, port = host.address.rpartition(":")
+        steps = walk.client(walk, proxy.cluster, host.workload, ip, int(port), share)
+        return tuple(replace(step, outcome=_closed(chain, step.outcome)) for step in steps)
     if host.via is Via.GATEWAY:
         refused = _unconnected(walk, proxy, chain, host, share)
         return refused or walk.eastwest(walk, host.cluster, host.authority, host.source, share)
@@ -208,6 +226,13 @@ def _host(walk: Walk, proxy: Proxy, chain: Chain, host: Endpoint, share: Fractio
         return through(walk, ident, host.locality, host.authority, share)
     steps = deliver(walk, host.workload, host.address, share, tunnelled=host.via is Via.HBONE)
     return tuple(replace(step, outcome=_after_denial(chain, step.outcome)) for step in steps)
+
+
+def _closed(chain: Chain, outcome: Outcome | None) -> Outcome | None:
+    """A connection that the proxy's own ztunnel closes is an upstream failure to its client."""
+    if not isinstance(outcome, Failed) or not _answers(chain):
+        return outcome
+    return replace(outcome, code="503", flag="UF")
 
 
 def _after_denial(chain: Chain, outcome: Outcome | None) -> Outcome | None:

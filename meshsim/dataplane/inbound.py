@@ -62,7 +62,7 @@ def _named(tables: ZtunnelTables, local: Workload, host: str, port: int) -> int 
 
 def _stands_for(tables: ZtunnelTables, local: Workload, ip: str) -> bool:
     """Whether `local` is the waypoint of what `ip` names: a waypoint behind a ztunnel, without a tunnel protocol."""
-    found = by_address(tables, tables.network or local.network, ip, "")
+    found = by_address(tables, tables.network or local.network, ip, None)
     addressed = found.service if isinstance(found, Found) else found
     if addressed is None or addressed.waypoint is None:
         return False

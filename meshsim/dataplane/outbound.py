@@ -6,14 +6,14 @@ from fractions import Fraction
 from typing import Final
 
 from meshsim.dataplane import eastwest
-from meshsim.dataplane.balance import OUTRANKED, STRICT
+from meshsim.dataplane.balance import OUTRANKED, STRICT, WHOLLY
 from meshsim.dataplane.network import kube_proxy
 from meshsim.dataplane.walk import Client, Walk, connected, deliver, failed, leaf, undecided, unplaced
 from meshsim.dataplane.ztunnel import NextHop, Refusal, next_hops
 from meshsim.model.rule import rule
 from meshsim.model.trace import Failed, Step
 from meshsim.tables.views import ClusterView, PodRow
-from meshsim.tables.workload import Locality, NetworkAddress, Protocol, Workload
+from meshsim.tables.workload import Locality, NetworkAddress, Protocol
 
 WORKLOAD_WAYPOINT: Final = rule(
     "waypoint.workload-address",
@@ -34,17 +34,8 @@ def outbound(
 ) -> tuple[Step, ...]:
     """The connection of an ambient pod to `ip:port` at its node's ztunnel."""
     hop = f"ztunnel:{view.name}"
-    source = view.ztunnel.workloads.get(row.uid) or Workload(
-        uid=row.uid,
-        namespace=client.namespace,
-        network=view.network,
-        cluster=view.name,
-        locality=client.locality,
-        protocol=Protocol.HBONE,
-    )
-    if view.ztunnel.network != view.network:
-        source = replace(source, network=view.ztunnel.network)  # what its own ztunnel believes
-    walk = replace(walk, peer=source.identity.removeprefix("spiffe://"))
+    source = client.source(view, row)
+    walk = replace(walk, peer=source)
     groups: dict[tuple[str, str], list[tuple[Fraction, NextHop]]] = {}
     steps: list[Step] = []
     for part, outcome in next_hops(view.ztunnel, source, ip, port):
@@ -224,8 +215,12 @@ def _tags(view: ClusterView, hops: list[tuple[Fraction, NextHop]]) -> frozenset[
         used = {_cluster_of(outcome) for _, outcome in hops}
         all_of = {w.cluster for w in view.ztunnel.endpoints(first.service)}
         tags |= {f"passed-over:{cluster}" for cluster in all_of - used}
-    elif len({w.network for w in view.ztunnel.endpoints(first.service)}) > 1:
+    elif len({w.network for w in view.ztunnel.endpoints(first.service) if w.drained < WHOLLY}) > 1:
         tags |= {f"assumed:{key}={value}" for key, value in view.assumed.get(host, ())}
+    endpoints = view.ztunnel.endpoints(first.service)
+    tags |= {f"passed-over:{w.cluster}" for w in endpoints if w.drained == WHOLLY}
+    if any(outcome.upstream is not None and 0 < outcome.upstream.drained < WHOLLY for _, outcome in hops):
+        tags.add("assumed:soft_drain=share")
     return frozenset(tags)
 
 
@@ -235,6 +230,8 @@ def _passthrough(
     """Ztunnel knows nothing of the address on its network; the cluster's own network takes it."""
     is_vip = f"{ip}:{port}" in view.kube or any(ip in name.ips for name in view.names.values() if not name.headless)
     tags = frozenset({"no-vip"} if is_vip else {"workload-addressed"})
+    if is_vip and view.ztunnel.network != view.network:
+        tags |= {"assumed:network_mismatch=passthrough"}
     children = kube_proxy(walk.deeper(), view, f"kube-proxy:{view.name}", ip, port, share, (), frozenset())
     return (
         Step(
@@ -266,6 +263,7 @@ def _at_workload_waypoint(
             decision=f"applies policies for the pod at {ip}; no service route",
             rule=WORKLOAD_WAYPOINT,
             l7=True,
+            tags=frozenset({"workload-addressed"}),
             children=deliver(walk.deeper(), workload.uid, f"{ip}:{port}", share, tunnelled=True),
         ),
     )

@@ -48,17 +48,31 @@ def resolve(
 
     `choices` settle contested questions.
     """
-    walk = Walk(views=views, request=request, envoy=envoy.through, eastwest=eastwest.through, choices=choices or {})
+    walk = Walk(
+        views=views,
+        request=request,
+        envoy=envoy.through,
+        eastwest=eastwest.through,
+        client=from_gateway,
+        choices=choices or {},
+    )
     roots: list[Step] = []
     for share, client in clients:
         if client.kind == "gateway":
             roots.extend(envoy.through(walk, client.ident, client.locality, str(target), share))
         else:
             view = views.cluster(client.cluster)
-            roots.extend(_from_pod(walk, view, views.pod(client.uid), client, target, share))
+            roots.extend(_from_pod(walk, view, client.row(views), client, target, share))
     if not clients:
         roots.extend(failed("gateway", ONE, NO_GATEWAY_POD, code="refused", message="the gateway has no ready pod"))
     return Trace(roots=tuple(roots))
+
+
+def from_gateway(walk: Walk, cluster: str, uid: str, ip: str, port: int, share: Fraction) -> tuple[Step, ...]:
+    """A gateway whose own pod calls a service's VIP, as any client does."""
+    row = walk.views.pod(uid)
+    client = Client(kind="pod", cluster=cluster, namespace=row.namespace if row is not None else "", uid=uid)
+    return _from_pod(walk, walk.views.cluster(cluster), row, client, Target(ip=ip, port=port), share)
 
 
 def _from_pod(
@@ -117,28 +131,25 @@ def _to_address(
     if capture == "none" or row is None:
         return kube_proxy(walk, view, f"kube-proxy:{view.name}", ip, port, share, facts, frozenset({"unmeshed"}))
     if capture == "sidecar":
-        return _sidecar(walk, view, row, name, ip, port, share)
+        return _sidecar(walk, view, client, row, name, ip, port, share)
     return outbound(walk, view, client, row, ip, port, share)
 
 
 def _sidecar(
-    walk: Walk, view: ClusterView, row: PodRow, name: Name | None, ip: str, port: int, share: Fraction
+    walk: Walk, view: ClusterView, client: Client, row: PodRow, name: Name | None, ip: str, port: int, share: Fraction
 ) -> tuple[Step, ...]:
     if name is None:
         service = view.ztunnel.by_vip.get(NetworkAddress(view.network, ip), ())
         host = service[0].hostname if service else ""
     else:
         host = "" if name.headless else name.host
-    proxy = walk.views.proxy(row.proxy, _locality(view, row))
+    workload = client.workload(view, row)
+    locality = workload.locality if workload is not None else Locality()
+    proxy = walk.views.proxy(row.proxy, locality)
     if host and proxy is not None and f"{host}:{port}" in dict.fromkeys(proxy.chains):
-        return envoy.through(walk, row.proxy, _locality(view, row), f"{host}:{port}", share)
+        return envoy.through(walk, row.proxy, locality, f"{host}:{port}", share)
     tags = frozenset({"workload-addressed"})
     return direct(walk, view, row.proxy, ip, port, share, PASSED_THROUGH, tags)
-
-
-def _locality(view: ClusterView, row: PodRow) -> Locality:
-    workload = view.ztunnel.workloads.get(row.uid)
-    return workload.locality if workload is not None else Locality()
 
 
 def is_address(host: str) -> bool:

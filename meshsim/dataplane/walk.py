@@ -12,7 +12,7 @@ from meshsim.model.frozen import frozen
 from meshsim.model.rule import Rule, rule
 from meshsim.model.trace import Delivered, Failed, Open, Outcome, Step
 from meshsim.tables.views import ClusterView, PodRow, Views
-from meshsim.tables.workload import Locality, Workload
+from meshsim.tables.workload import Locality, Protocol, Workload
 
 MOST_HOPS = 12
 """No real path is longer; beyond it the tables describe a loop."""
@@ -48,6 +48,26 @@ class Client:
     ident: str = ""
     locality: Locality = Locality()
 
+    def row(self, views: Views) -> PodRow | None:
+        """A pod's row."""
+        return views.pod(self.uid)
+
+    def workload(self, view: ClusterView, row: PodRow) -> Workload | None:
+        """Its entry in its cluster's own tables."""
+        return view.ztunnel.workloads.get(row.uid)
+
+    def source(self, view: ClusterView, row: PodRow) -> Workload:
+        """Whom its ztunnel takes it for: its entry, on the network that the ztunnel believes to be on."""
+        found = self.workload(view, row) or Workload(
+            uid=row.uid,
+            namespace=self.namespace,
+            network=view.network,
+            cluster=view.name,
+            locality=self.locality,
+            protocol=Protocol.HBONE,
+        )
+        return found if view.ztunnel.network == view.network else replace(found, network=view.ztunnel.network)
+
 
 @final
 @frozen
@@ -67,17 +87,27 @@ class Target:
 class Walk:
     """One request on its way. `choices` settle contested questions, by `assume` key.
 
-    `envoy` and `eastwest` go on at such a hop: either can lead to the other, and neither module knows the other.
+    `envoy` and `eastwest` go on at such a hop, `client` at a pod that calls an address: each can lead to another, and
+    none of the modules knows the others.
     """
 
     views: Views
     request: HttpRequest
     envoy: "AtEnvoy"
     eastwest: "AtEastwest"
+    client: "AtClient"
     choices: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
-    peer: str = ""
-    """Who holds the connection's client end: `trust-domain/ns/NAMESPACE/sa/ACCOUNT`, "" without an identity."""
+    altered: frozenset[str] = frozenset()
+    """What of the request proxies on the way have changed: `path`, `authority`, names of headers."""
+    peer: Workload | str = ""
+    """Who holds the connection's client end: a pod, or `trust-domain/ns/NAMESPACE/sa/ACCOUNT` of an Envoy; "" without
+    an identity."""
+
+    @property
+    def principal(self) -> str:
+        """The identity of the connection's client end."""
+        return self.peer if isinstance(self.peer, str) else self.peer.identity.removeprefix("spiffe://")
 
     def deeper(self) -> "Walk":
         return replace(self, hops=self.hops + 1)
@@ -87,6 +117,8 @@ AtEnvoy = Callable[[Walk, str, Locality, str, Fraction], tuple[Step, ...]]
 """(walk, decision-point id, where it runs, `host:port` asked for, share) → the steps from there."""
 AtEastwest = Callable[[Walk, str, str, str, Fraction], tuple[Step, ...]]
 """(walk, cluster, `host:port` asked for, `x-istio-source`, share) → the steps from there."""
+AtClient = Callable[[Walk, str, str, str, int, Fraction], tuple[Step, ...]]
+"""(walk, cluster, pod's uid, IP, port, share) → the steps from there."""
 
 
 def leaf(
@@ -175,7 +207,7 @@ def _refused(walk: Walk, pod: PodRow, address: str, *, tunnelled: bool) -> Refus
         view.stricts,
         namespace=pod.namespace,
         labels=pod.labels,
-        principal=walk.peer if tunnelled else "",
+        principal=walk.principal if tunnelled else "",
         port=port_of(address),
     )
 

@@ -159,6 +159,14 @@ class Refusal:
     facts: tuple[Fact, ...] = field(default=(), compare=False)
     service: Service | None = None
 
+    @property
+    def reason(self) -> str:
+        """The error's name, `NoHealthyUpstream`."""
+        return self.error
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.message}"
+
 
 Outcome = NextHop | Refusal
 Shared = tuple[tuple[Fraction, Outcome], ...]
@@ -195,7 +203,7 @@ class _Call:
         return join(self.ip, self.port)
 
     def outcomes(self) -> Shared:
-        named = by_address(self.tables, self.tables.network, self.ip, self.source.namespace)
+        named = by_address(self.tables, self.tables.network, self.ip, self.source)
         if not isinstance(named, Found):
             return _spread(self.upstream(), self.reach_address)
         service = named.service

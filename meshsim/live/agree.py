@@ -176,14 +176,9 @@ def said(failure: Failure) -> Failure:
 
 def counted(observation: Observation, *, first_only: bool = False) -> dict[Category, int]:
     """An observation's counts; with `first_only`, each connection counts once, by its first answer."""
-    if first_only and not observation.failures:
-        firsts: dict[Category, int] = {}
-        for answers in observation.connections:
-            firsts[answers[0]] = firsts.get(answers[0], 0) + 1
-        return firsts
     counts: dict[Category, int] = {}
-    counts.update(observation.pods)
-    for failure, number in observation.failures.items():
-        kind = said(failure)
-        counts[kind] = counts.get(kind, 0) + number
+    for answers in observation.connections:
+        for answer in answers[:1] if first_only else answers:
+            kind = said(answer) if isinstance(answer, Failure) else answer
+            counts[kind] = counts.get(kind, 0) + 1
     return counts

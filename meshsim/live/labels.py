@@ -136,6 +136,7 @@ class Vocabulary:
         there = [answerer(pod, rollout) for pod in registry.pod_by_uid.values() if _may_answer(pod, rollout)]
         self.ends = tuple(dict.fromkeys([*(one for one in ends if not one.error), *there]))
         self.clusters = frozenset(situation.mesh.clusters)
+        self._pods = registry.pod_by_uid
         self.probed = any(one.image.endswith(PROBED) for one in self.ends)
 
     def labels(self, names: Iterable[str], dimension: str, means: Mapping[str, str]) -> list[Label]:
@@ -191,9 +192,18 @@ class Vocabulary:
             if fits is not None:
                 roles = frozenset(one.role for one in self.ends if fits(one))
                 return Label(name=name, dimension=kind, fits=fits, roles=roles)
+        for kind in ("pods", "zones"):
+            if kind in order and self._is_elsewhere(meaning, kind):
+                return Label(name=name, dimension=kind, fits=lambda _: False)
         if "/" in meaning and dimension == "any":
             return self._in_cluster(name, meaning)
         return None
+
+    def _is_elsewhere(self, name: str, kind: str) -> bool:
+        """Whether a pod or a zone is there, although the call never ends in it: what was counted there disagrees."""
+        if kind == "zones":
+            return any(pod.zone == name for pod in self._pods.values())
+        return any(name in {pod.path, pod.name} for pod in self._pods.values())
 
     def _in_cluster(self, name: str, meaning: str) -> Label | None:
         """`cluster1/canary`, `cluster1/v2`: both."""

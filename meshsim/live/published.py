@@ -13,12 +13,11 @@ from meshsim.live.recording import SCHEMA, Observed, Recording, RolloutState
 from meshsim.manifests.located import Located, documents
 from meshsim.manifests.shapes import shown
 from meshsim.manifests.sources import STANDARD_INPUT, read_bytes
-from meshsim.model.errors import InputError
+from meshsim.model.errors import InputError, raise_all
 from meshsim.model.evidence import Source
 from meshsim.model.shares import ONE
 from meshsim.scenario import fields
 from meshsim.scenario.complaints import complaints
-from meshsim.scenario.load import raise_all
 from meshsim.scenario.notation import SHARE_PATTERN, Unfit, moment, share_range
 
 MOST: Final = 1_000_000_000

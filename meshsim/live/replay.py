@@ -12,8 +12,9 @@ from typing import Final, Protocol, final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Situation
-from meshsim.live.check import Phase
+from meshsim.live.phase import Phase
 from meshsim.mesh.mesh import Mesh
+from meshsim.model.errors import UsageError
 from meshsim.model.verdict import Row
 from meshsim.scenario.scenario import Scenario
 from meshsim.simulation.timeline import record
@@ -21,7 +22,7 @@ from meshsim.tables.envoy import Chain, Cluster, Proxy
 from meshsim.tables.views import ClusterView, PodRow, Views
 from meshsim.tables.workload import Locality
 
-MOST_INSTANTS: Final = 60
+MOST_INSTANTS: Final = 500
 At = float | str
 """Seconds since the start, `step:N` or `weight:W`."""
 
@@ -40,14 +41,15 @@ class Subject(Protocol):
 class News(StrEnum):
     """How far the news of a new backend has come when the routes are there already."""
 
-    NO_CLUSTER = "its cluster is not there yet"
-    NO_HOSTS = "its hosts are not known yet"
-    OLD_HOSTS = "its hosts are those of before"
+    NO_CLUSTER = "the new backend has no cluster yet"
+    NO_HOSTS = "the new backend's hosts are not known yet"
+    OLD_HOSTS = "the new backend's hosts are those of before"
 
 
 def phases(subject: Subject, at: At | None = None, mode: str = "auto") -> tuple[Phase, ...]:
     """What the lab is to show: the moment asked for; without one, the timeline phase by phase, or the probes."""
     if at is None and subject.scenario.timeline:
+        subject.situation(None, mode)  # one recording up to rest serves every instant
         return tuple(_with_gaps([_phase(subject, instant, mode) for instant in instants(subject, mode)]))
     return tuple(_phase(subject, moment, mode) for moment, _ in subject.moments(at, mode))
 
@@ -56,7 +58,11 @@ def instants(subject: Subject, mode: str = "auto") -> tuple[float, ...]:
     """The instants at which something happens, from the start until everything is at rest."""
     scenario = subject.scenario
     history = record(subject.mesh, scenario.timeline, scenario.timing, mode, None)
-    return tuple(instant for instant, *_ in history.instants())[:MOST_INSTANTS]
+    found = tuple(instant for instant, *_ in history.instants())
+    if len(found) > MOST_INSTANTS:
+        msg = f"the timeline has {len(found):,} instants, and the lab replays {MOST_INSTANTS} at most"
+        raise UsageError(msg, hint="name a moment: --at 240s")
+    return found
 
 
 def _phase(subject: Subject, at: At | None, mode: str) -> Phase:
@@ -83,7 +89,7 @@ def between(before: Phase, after: Phase) -> Iterator[Phase]:
     """The phases between two moments while news is on its way, where the model answers differently in them."""
     seen = [_answers(before), _answers(after)]
     for news in News:
-        gap = replace(after, name=f"{before.name} → {after.name}, {news}", views=Late(before.views, after.views, news))
+        gap = replace(after, name=f"{before.name} → {after.name}: {news}", views=Late(before.views, after.views, news))
         answers = _answers(gap)
         if answers not in seen:
             seen.append(answers)

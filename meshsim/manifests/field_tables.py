@@ -63,8 +63,7 @@ _REASON_PARENT: Final = "which host or gateway the route attaches to"
 _GATEWAY: Final = {
     **_rows(_M, "the kind of gateway", "spec.gatewayClassName"),
     **_rows(_M, "ports, hosts and who may attach", "name port protocol hostname", under="spec.listeners[]."),
-    **_rows(_M, "who may attach", "spec.listeners[].allowedRoutes.namespaces"),
-    **_rows(_R, "routes of other kinds may not attach", "spec.listeners[].allowedRoutes.kinds"),
+    **_rows(_M, "who may attach", "namespaces kinds", under="spec.listeners[].allowedRoutes."),
     **_rows(_M, "terminated or passed through", "spec.listeners[].tls.mode"),
     **_rows(
         _I, "certificates; a handshake is taken to succeed", "certificateRefs options", under="spec.listeners[].tls."
@@ -83,17 +82,12 @@ _GATEWAY: Final = {
 def _filters(under: str) -> dict[str, Field]:
     return {
         **_rows(_M, "which filter it is", "type", under=under),
-        **_rows(
-            _I,
-            "headers change after the backend is chosen",
-            "requestHeaderModifier responseHeaderModifier",
-            under=under,
-        ),
+        **_rows(_M, "the next proxy sees other headers", "requestHeaderModifier", under=under),
+        **_rows(_I, "the answer's headers change", "responseHeaderModifier", under=under),
         **_rows(_I, "it answers preflights; other requests keep their backend", "cors", under=under),
-        **_rows(_R, "requests are answered with a redirect", "requestRedirect", under=under),
-        **_rows(_I, "the path changes after the backend is chosen", "urlRewrite.path", under=under),
-        **_rows(_R, "the next proxy sees another host", "urlRewrite.hostname", under=under),
-        **_rows(_R, "copies of requests reach another backend", "requestMirror", under=under),
+        **_rows(_M, "what the rule takes is redirected, and left open", "requestRedirect", under=under),
+        **_rows(_M, "the next proxy sees another path or host", "urlRewrite.path urlRewrite.hostname", under=under),
+        **_rows(_I, "copies are sent elsewhere too, their answers are dropped", "requestMirror", under=under),
         **_rows(_R, "what the extension does is not known", "extensionRef", under=under),
         **_rows(_R, "an outside service may refuse requests", "externalAuth", under=under),
     }
@@ -130,18 +124,18 @@ _VIRTUALSERVICE: Final = {
     **_rows(_R, "a match that is not evaluated", "scheme", under=_HTTP + "match[]."),
     **_rows(_M, "a match", "ignoreUriCase withoutHeaders", under=_HTTP + "match[]."),
     **_rows(_M, "the split", "destination weight", under=_HTTP + "route[]."),
-    **_rows(_I, "headers change after the destination is chosen", "route[].headers headers", under=_HTTP),
-    **_rows(_R, "requests are answered without a destination", "redirect directResponse", under=_HTTP),
-    **_rows(_R, "the routes stand in another object", "delegate", under=_HTTP),
-    **_rows(_R, "some requests fail or wait on purpose", "fault", under=_HTTP),
+    **_rows(_M, "the next proxy sees other headers", "route[].headers headers", under=_HTTP),
+    **_rows(_M, "requests are answered without a destination", "directResponse", under=_HTTP),
+    **_rows(_M, "what the entry takes is redirected, and left open", "redirect", under=_HTTP),
+    **_rows(_M, "the routes stand in another object", "delegate", under=_HTTP),
+    **_rows(_M, "what the entry takes fails or waits on purpose; failures are left open", "fault", under=_HTTP),
     **_rows(
         _I,
         "copies are sent elsewhere too, their answers are dropped",
         "mirror mirrors mirrorPercentage mirrorPercent mirror_percent",
         under=_HTTP,
     ),
-    **_rows(_I, "the path changes after the destination is chosen", "rewrite.uri rewrite.uriRegexRewrite", under=_HTTP),
-    **_rows(_R, "the next proxy sees another host", "rewrite.authority", under=_HTTP),
+    **_rows(_M, "the next proxy sees another path or host", "rewrite", under=_HTTP),
     **_rows(_I, "it ends slow requests; slowness is not simulated", "timeout", under=_HTTP),
     **_rows(_I, "a retry keeps the destination that was chosen", "retries", under=_HTTP),
     **_rows(_R, "a retry may go to another locality", "retries.retryRemoteLocalities", under=_HTTP, harmless=(False,)),
@@ -153,7 +147,7 @@ _VIRTUALSERVICE: Final = {
         harmless=(True,),
     ),
     **_rows(_I, "it answers preflights; other requests keep their destination", "corsPolicy", under=_HTTP),
-    **_rows(_R, "it routes connections, not requests", "spec.tcp spec.tls"),
+    **_rows(_M, "it routes connections, not requests", "spec.tcp spec.tls"),
     **_rows(_I, "a report", "status"),
 }
 
@@ -185,16 +179,21 @@ def _policy(under: str) -> dict[str, Field]:
         **_rows(_I, "limits that only overload reaches", "connectionPool retryBudget", under=under),
         **_rows(_R, "mutual TLS is switched off or replaced", "tls.mode", under=under, harmless=("ISTIO_MUTUAL",)),
         **_rows(_I, "certificates; a handshake is taken to succeed", "tls", under=under),
-        **_rows(_R, "a policy for one port only", "portLevelSettings", under=under),
         **_rows(_R, "connections are tunnelled elsewhere", "tunnel proxyProtocol", under=under),
     }
+
+
+def _policies(under: str) -> dict[str, Field]:
+    """A traffic policy and those for single ports."""
+    port = under + "portLevelSettings[]."
+    return {**_policy(under), **_rows(_M, "which port a policy is for", "port", under=port), **_policy(port)}
 
 
 _DESTINATIONRULE: Final = {
     **_rows(_M, "which host, for whom", "host exportTo workloadSelector", under="spec."),
     **_rows(_M, "the pods of a version", "spec.subsets[].name spec.subsets[].labels"),
-    **_policy("spec.trafficPolicy."),
-    **_policy("spec.subsets[].trafficPolicy."),
+    **_policies("spec.trafficPolicy."),
+    **_policies("spec.subsets[].trafficPolicy."),
     **_rows(_I, "a report", "status"),
 }
 

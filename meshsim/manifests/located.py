@@ -60,17 +60,21 @@ class _GuardedParser(_Parser):
 class Located:
     """A value read from `file`, and where each part of it stands."""
 
-    __slots__ = ("_node", "file", "value")
+    __slots__ = ("_node", "_places", "file", "value")
 
     def __init__(self, value: Any, node: Node | Marks, file: str) -> None:
         self.value = value
         self._node = node
+        self._places: dict[Path, Source] = {}
         self.file = file
 
     def place(self, path: Path = ()) -> Source:
         """Where the value at `path` stands, or its nearest existing ancestor. A block stands where its key does."""
-        line, column, _ = walk(self._node, path)
-        return Source(self.file, line + 1, column + 1)
+        known = self._places.get(path)
+        if known is None:
+            line, column, _ = walk(self._node, path)
+            known = self._places[path] = Source(self.file, line + 1, column + 1)
+        return known
 
     def key_place(self, path: Path) -> Source:
         """Where the key at the end of `path` stands: the place to name when a key is wrong."""

@@ -4,15 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh, Setting
+from meshsim.mesh.peers import NETWORK_LABEL, remote_gateways
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Assumed, Dumped, Evidence, Source
 from meshsim.model.names import ObjectKey
 from meshsim.scenario.scenario import ClusterSpec, Scenario
 from meshsim.tables.dialect import Dialect, parse_dialect
-
-NETWORK_LABEL = "topology.istio.io/network"
-REMOTE_CLASS = "istio-remote"
-CLUSTER_LABEL = "topology.istio.io/cluster"
 
 
 def build_mesh(scenario: Scenario) -> Mesh:
@@ -117,24 +114,9 @@ def _links(scenario: Scenario, clusters: Mapping[str, Cluster]) -> Iterator[tupl
                     raise InputError(msg, where=place, hint=f"use one of {', '.join(sorted(clusters))}")
             yield watcher, peer
         return
-    remotes = {(c.name, peer) for c in clusters.values() for peer in _remote_gateways(c, clusters)}
+    remotes = {(c.name, peer) for c in clusters.values() for _, peer in remote_gateways(c, clusters)}
     if stated is None and remotes:
         yield from remotes
         return
     if stated != "none":
         yield from ((a, b) for a in clusters for b in clusters if a != b)
-
-
-def _remote_gateways(cluster: Cluster, clusters: Mapping[str, Cluster]) -> Iterator[str]:
-    """The peers of a cluster by its `istio-remote` Gateways: by cluster label, network label, or name."""
-    for gateway in cluster.of("Gateway"):
-        if gateway.get("spec", "gatewayClassName") != REMOTE_CLASS:
-            continue
-        named = gateway.labels.get(CLUSTER_LABEL) or gateway.name.removeprefix("istio-remote-peer-")
-        if named in clusters and named != cluster.name:
-            yield named
-            continue
-        network = gateway.labels.get(NETWORK_LABEL)
-        for other in clusters.values():
-            if network is not None and other.network.value == network and other.name != cluster.name:
-                yield other.name

@@ -124,7 +124,8 @@ class Cluster:
 
     def with_objects(self, changed: Iterable[Manifest], removed: Iterable[ObjectKey] = ()) -> "Cluster":
         """A copy with objects put in place of those with the same key."""
-        objects = {key: m for key, m in self.objects.items() if key not in set(removed)}
+        gone = frozenset(removed)
+        objects = {key: m for key, m in self.objects.items() if key not in gone} if gone else dict(self.objects)
         objects.update({m.key: m for m in changed})
         return replace(self, objects=objects)
 

@@ -57,3 +57,10 @@ class Bug(MeshsimError):
     """Something that must not happen, whatever the input (exit 70)."""
 
     exit_code = 70
+
+
+def raise_all(errors: list[InputError]) -> None:
+    """Raise what there is to raise: one error, or several together."""
+    flat = tuple(one for error in errors for one in (error.errors if isinstance(error, InputErrors) else (error,)))
+    if flat:
+        raise flat[0] if len(flat) == 1 else InputErrors(flat)

@@ -60,6 +60,25 @@ def normalised(weights: Mapping[K, int | Fraction]) -> dict[K, Fraction]:
     return {key: Fraction(weight) / whole for key, weight in weights.items() if weight} if whole else {}
 
 
+def spared(weights: Mapping[K, int | Fraction], drained: Mapping[K, int]) -> dict[K, Fraction]:
+    """Weights as shares where `drained` gives the percentage of its normal share that a key is spared: the others
+    take it in proportion, and those alone that are drained share by what is left of each.
+
+    >>> spared({"here": 3, "there": 7}, {"there": 50})
+    {'here': Fraction(13, 20), 'there': Fraction(7, 20)}
+    """
+    if not any(drained.values()):
+        return normalised(weights)
+    left = {key: Fraction(weight) * (100 - drained.get(key, 0)) / 100 for key, weight in weights.items()}
+    whole = {key: weight for key, weight in weights.items() if not drained.get(key, 0)}
+    if not sum(whole.values()):
+        return normalised(left)
+    every = sum(weights.values(), ZERO)
+    rest = 1 - sum((left[key] for key in weights if key not in whole), ZERO) / every
+    shares = {key: rest * share for key, share in normalised(whole).items()}
+    return {key: found for key in weights if (found := shares.get(key, left[key] / every))}
+
+
 def plain(value: object) -> Any:
     """A value as JSON has it: exact shares as text, ranges as `low..high`, mappings and lists throughout."""
     match value:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import final
 
 from meshsim.model.evidence import Evidence
-from meshsim.model.frozen import frozen
+from meshsim.model.frozen import frozen, record
 from meshsim.model.shares import ZERO
 from meshsim.model.trace import Trace
 
@@ -118,6 +118,33 @@ class Row:
     def exact(self) -> Mapping[str, str] | None:
         """The effective shares that are not zero, as text: `{"canary": "1/5"}`; None where undetermined."""
         return None if self.effective is None else {role: str(share) for role, share in self.effective.items() if share}
+
+
+@final
+@record
+class Found:
+    """What a row comes to, without its ways. `effective` is None where it is undetermined; `refused` says why a variant
+    of a mesh cannot be."""
+
+    verdict: str
+    rollout: str | None = None
+    masked: bool = False
+    reasons: tuple[str, ...] = ()
+    effective: tuple[tuple[str, Fraction], ...] | None = None
+    decided_by: str | None = None
+    refused: str = ""
+
+
+def in_brief(row: Row) -> Found:
+    """What a row comes to."""
+    return Found(
+        verdict=row.verdict.value,
+        rollout=row.rollout,
+        masked=row.masked,
+        reasons=row.reasons,
+        effective=None if row.effective is None else row.effective.items(),
+        decided_by=row.decided_by,
+    )
 
 
 @final

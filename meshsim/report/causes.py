@@ -47,7 +47,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "MS304": _SUBSETS,
     "MS305": _SUBSETS,
     "MS306": _SCOPE,
-    "MS307": _SCOPE,
+    "MS307": ("spec.template.spec.containers", *_SCOPE),
     "MS308": ("spec.rules", "spec.http"),
     "MS309": ("spec.rules",),
     "MS501": ("ready", "status"),

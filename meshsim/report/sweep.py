@@ -7,11 +7,11 @@ from io import StringIO
 from itertools import product
 from typing import Any, Final, final
 
-from meshsim.analysis.sweep import Found, Leaf, Sweep
+from meshsim.analysis.sweep import Leaf, Sweep
 from meshsim.analysis.sweep_rules import Outcome, Rule, matters, rules, variants_by_outcome
 from meshsim.model.frozen import frozen
 from meshsim.model.shares import percent
-from meshsim.model.verdict import At
+from meshsim.model.verdict import At, Found
 from meshsim.report.words import clean, when
 
 SCHEMA: Final = "meshsim/sweep/v1"

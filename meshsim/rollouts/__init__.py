@@ -21,11 +21,12 @@ On plain values alone: `template_hash`, `desired_counts`, `at_desired`, `weight_
 `not_modelled(rollout)` what is left out.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from meshsim.rollouts import commands
 from meshsim.rollouts.advance import Entry, advance, run_to_rest
 from meshsim.rollouts.due import at_rest, next_due
 from meshsim.rollouts.errors import RolloutError
-from meshsim.rollouts.formulas import at_desired, desired_counts, services_at, weight_at
 from meshsim.rollouts.gatewayapi import write_httproute
 from meshsim.rollouts.istio import write_destinationrule, write_virtualservice
 from meshsim.rollouts.phase import Shown, shown
@@ -36,6 +37,9 @@ from meshsim.rollouts.state import State, Write, state_of
 from meshsim.rollouts.steps import probe_steps
 from meshsim.rollouts.template_hash import template_hash
 from meshsim.rollouts.validate import check, not_modelled
+
+if TYPE_CHECKING:
+    from meshsim.rollouts.formulas import at_desired, desired_counts, services_at, weight_at
 
 __all__ = [
     "Entry",
@@ -72,3 +76,13 @@ __all__ = [
     "write_httproute",
     "write_virtualservice",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The formulas on plain values: a run of the controller needs none of them, so they load when asked for."""
+    if name in {"at_desired", "desired_counts", "services_at", "weight_at"}:
+        from meshsim.rollouts import formulas
+
+        return getattr(formulas, name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -1,7 +1,7 @@
 """A validated scenario document as the plain values of `scenario`, with the checks that span several fields."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
@@ -11,16 +11,15 @@ from meshsim.manifests.inventory import Inventory, Skipped
 from meshsim.manifests.located import Located
 from meshsim.manifests.manifest import Manifest
 from meshsim.manifests.overlay import Path
-from meshsim.model.errors import InputError, MeshsimError
+from meshsim.manifests.sources import Wanted
+from meshsim.model.errors import InputError, MeshsimError, raise_all
 from meshsim.model.evidence import Source
 from meshsim.model.questions import QUESTIONS, choosable
 from meshsim.model.reasons import REASONS, find
 from meshsim.scenario import references
-from meshsim.scenario.complaints import complaints
 from meshsim.scenario.dumps import DumpReader
 from meshsim.scenario.entries import misfits
-from meshsim.scenario.load import ReadCluster, check_cluster_name, raise_all
-from meshsim.scenario.notation import Unfit, did_you_mean, lag, nearest
+from meshsim.scenario.notation import Unfit, check_cluster_name, did_you_mean, lag, nearest
 from meshsim.scenario.scenario import (
     DEFAULT_DIALECT,
     FAMILIES,
@@ -39,12 +38,17 @@ from meshsim.scenario.scenario import (
 from meshsim.scenario.schema import validated
 from meshsim.scenario.verbs import COMMON
 
+ReadCluster = Callable[[Sequence[Wanted]], tuple[tuple[Manifest, ...], Inventory]]
+"""Reads a cluster's sources: its objects, and what was not read."""
+
 
 def scenario(document: Located, base: str, read: ReadCluster) -> Scenario:
     """The scenario of a document whose relative paths resolve against `base`."""
     try:
         file = validated(document.value)
     except ValidationError as error:
+        from meshsim.scenario.complaints import complaints
+
         raise_all(complaints(error, document))
         raise
     return _Builder(document, base, read, file).build()

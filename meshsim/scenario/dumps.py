@@ -65,6 +65,8 @@ class DumpReader:
             return None
 
     def _envoys(self, by_proxy: Mapping[str, Any], at: Path) -> "Iterator[tuple[str, EnvoyDump]]":
+        if not by_proxy:
+            return
         from meshsim.manifests.dumps import envoy
 
         for name, said in by_proxy.items():

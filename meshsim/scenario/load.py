@@ -1,26 +1,26 @@
 """A scenario from a file, or from the directories of clusters without one."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshsim.manifests.inventory import Inventory
 from meshsim.manifests.located import Located, documents
 from meshsim.manifests.manifest import Manifest
 from meshsim.manifests.shapes import shown
 from meshsim.manifests.sources import STANDARD_INPUT, Wanted, read_bytes, read_sources
-from meshsim.model.errors import InputError, InputErrors, UsageError
+from meshsim.model.errors import InputError, UsageError, raise_all
 from meshsim.model.evidence import Source
-from meshsim.scenario.notation import did_you_mean
+from meshsim.scenario.notation import check_cluster_name, did_you_mean
 from meshsim.scenario.scenario import DEFAULT_DIALECT, DIALECTS, ClusterSpec, Scenario
 
+if TYPE_CHECKING:
+    from meshsim.scenario.build import ReadCluster
+
 SCENARIO_FILE = "scenario.yaml"
-_CLUSTER_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 Stdin = Callable[[], bytes]
-ReadCluster = Callable[[Sequence[Wanted]], tuple[tuple[Manifest, ...], Inventory]]
 
 
 def load(path: str | os.PathLike[str], *, stdin: Stdin | None = None) -> Scenario:
@@ -77,20 +77,6 @@ def from_clusters(
     return Scenario(name="+".join(specs), dialect=dialect, clusters=specs, inventory=inventory)
 
 
-def check_cluster_name(name: str) -> None:
-    """Raise UsageError for a name that could not stand in `cluster/namespace/name`."""
-    if not _CLUSTER_NAME.fullmatch(name):
-        msg = f"{name!r} is no name of a cluster"
-        raise UsageError(msg, hint="use letters, digits, `-`, `_` and `.`")
-
-
-def raise_all(errors: list[InputError]) -> None:
-    """Raise what there is to raise: one error, or several together."""
-    flat = tuple(one for error in errors for one in (error.errors if isinstance(error, InputErrors) else (error,)))
-    if flat:
-        raise flat[0] if len(flat) == 1 else InputErrors(flat)
-
-
 def _only_document(content: bytes, file: str) -> Located:
     found = [document for document in documents(content, file) if document.value is not None]
     if not found:
@@ -111,7 +97,7 @@ def _only_document(content: bytes, file: str) -> Located:
     return document
 
 
-def _reader(base: str, stdin: Stdin) -> ReadCluster:
+def _reader(base: str, stdin: Stdin) -> "ReadCluster":
     def read(wanted: Sequence[Wanted]) -> tuple[tuple[Manifest, ...], Inventory]:
         return read_sources(wanted, base=base, stdin=stdin)
 

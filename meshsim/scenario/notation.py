@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from meshsim.manifests.shapes import shown
+from meshsim.model.errors import UsageError
 from meshsim.model.shares import parse_share
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -13,6 +14,7 @@ _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?")
 _VERSION: Final = re.compile(r"v?\d+\.\d+(?:\.\d+)?(?:[-+][0-9A-Za-z.+-]+)?")
+_CLUSTER_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _MOMENT: Final = re.compile(r"step:\d+|weight:\d{1,3}")
 
 DURATION_PATTERN: Final = r"^(\d+(\.\d+)?(ms|s|m|h))+$"
@@ -158,3 +160,10 @@ def nearest(word: str, known: Collection[str]) -> str:
 
     near = get_close_matches(word, known, n=1)
     return f"did you mean {near[0]}?" if near else ""
+
+
+def check_cluster_name(name: str) -> None:
+    """Raise UsageError for a name that could not stand in `cluster/namespace/name`."""
+    if not _CLUSTER_NAME.fullmatch(name):
+        msg = f"{name!r} is no name of a cluster"
+        raise UsageError(msg, hint="use letters, digits, `-`, `_` and `.`")

@@ -17,7 +17,6 @@ from meshsim.simulation import entries as doing
 from meshsim.simulation.clock import Clock, ticks
 from meshsim.simulation.deployment import Deployed, RolloutId, guarded, name_of, put
 from meshsim.simulation.events import ENTRY, PODS, START, SYNC, Frame, History
-from meshsim.simulation.faults import with_broken_pods
 from meshsim.simulation.telling import pods_told, told
 from meshsim.simulation.watching import Watch, after_edit, next_retry, seen_by_others
 
@@ -268,6 +267,8 @@ class Engine:
         edited, later = doing.edit(before_edit, entry, self.clock.now, self.timing, self.applied)
         edited, woken, unseen = after_edit(before_edit, edited, self.clock.now)
         if edited.mesh.down != before_edit.mesh.down:
+            from meshsim.simulation.faults import with_broken_pods
+
             edited = with_broken_pods(edited, self.clock.now)
             woken = tuple(edited.states)
         self._known = edited

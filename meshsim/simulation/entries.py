@@ -13,10 +13,10 @@ from meshsim.model.evidence import Written
 from meshsim.model.names import ObjectKey
 from meshsim.rollouts import State, commands
 from meshsim.scenario.scenario import Entry, Timing
-from meshsim.simulation import workloads
 from meshsim.simulation.deployment import Deployed, RolloutId, name_of
-from meshsim.simulation.faults import drain, fail, recover
 
+READY: Final = "pods-ready"
+"""Not a verb of scenarios: what `scale` leads to once the new pods of a Deployment are ready."""
 Applied = Mapping[str, dict[ObjectKey, Manifest]]
 """Cluster → its manifests as last applied."""
 _SIMPLE: Final[Mapping[str, Callable[[State], State]]] = {
@@ -133,7 +133,9 @@ def edit(
     """The situation after an entry that edits the Mesh, and what it leads to later. Raises InputError."""
     mesh = deployed.mesh
     evidence = Written(f"timeline {entry.verb} ({entry.source})", now)
-    if entry.verb in workloads.VERBS:
+    if entry.verb in {"set-image", "scale", READY}:
+        from meshsim.simulation import workloads
+
         mesh, later = workloads.edited(mesh, entry, now, timing, evidence)
         return replace(deployed, mesh=mesh), later
     return replace(deployed, mesh=_EDITS[entry.verb](deployed, entry, evidence, applied)), ()
@@ -194,6 +196,14 @@ def _version(deployed: Deployed, entry: Entry, evidence: Written, _: Applied) ->
     return edits.with_version(deployed.mesh, str(args["cluster"]), str(args["component"]), version, entry.source)
 
 
+def _fault(deployed: Deployed, entry: Entry, evidence: Written, _: Applied) -> Mesh:
+    from meshsim.simulation import faults
+
+    if entry.verb == "drain":
+        return faults.drain(deployed, entry, evidence)
+    return faults.fail(deployed, entry) if entry.verb == "fail" else faults.recover(deployed, entry)
+
+
 _EDITS: Final[Mapping[str, Callable[[Deployed, Entry, Written, Applied], Mesh]]] = {
     "label": _labels,
     "unlabel": _labels,
@@ -204,9 +214,9 @@ _EDITS: Final[Mapping[str, Callable[[Deployed, Entry, Written, Applied], Mesh]]]
     "gitops-sync": _sync,
     "set-env": _env,
     "set-version": _version,
-    "fail": lambda deployed, entry, _, __: fail(deployed, entry),
-    "recover": lambda deployed, entry, _, __: recover(deployed, entry),
-    "drain": lambda deployed, entry, evidence, _: drain(deployed, entry, evidence),
+    "fail": _fault,
+    "recover": _fault,
+    "drain": _fault,
 }
 
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
-from typing import Any, Final
+from typing import Any
 
 from meshsim.controlplane.components import EASTWEST_CLASSES, ISTIO_GATEWAY
+from meshsim.controlplane.links import DRAINING, FIRM
 from meshsim.controlplane.registry import Registry
+from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import is_down
 from meshsim.mesh.mesh import Mesh
 from meshsim.mesh.pods import Pod
@@ -17,8 +19,6 @@ from meshsim.model.shares import parse_share
 from meshsim.rollouts import ReplicaSet
 from meshsim.scenario.scenario import Entry
 from meshsim.simulation.deployment import Deployed, RolloutId
-
-WEIGHT: Final = "solo.io/draining-weight"
 
 
 def fail(deployed: Deployed, entry: Entry) -> Mesh:
@@ -127,23 +127,33 @@ def _pods(mesh: Mesh, cluster: str, namespace: str, name: str) -> list[Pod]:
 
 
 def drain(deployed: Deployed, entry: Entry, evidence: Evidence) -> Mesh:
-    """A cluster that takes no new connections from others (weight 100), or takes them again (0).
+    """A cluster that takes less than its share of new connections from others: none at weight 100, all again at 0.
 
-    Source: Solo docs, operations/drain: the annotation `solo.io/draining-weight` on the east-west Gateway.
+    Source: Solo docs, operations/drain: the annotation `solo.io/draining-weight` on the east-west Gateway. Where the
+    manifests show no such Gateway, one is there all the same. A product without the annotation knows weight 100 only.
     """
     mesh = deployed.mesh
     name = str(entry.args["target"]).partition(":")[2]
     weight = int(entry.args["weight"])
-    if weight not in {0, 100}:
-        msg = f"drain: a soft drain of {weight} is not simulated"
-        hint = "use 100 (no new connections) or 0; how the rest is spread in between is not documented"
-        raise InputError(msg, where=entry.source, hint=hint)
     cluster = mesh.clusters[name]
+    if not any(here.dialect.value("draining") for here in mesh.clusters.values()):
+        if weight not in {0, FIRM}:
+            msg = f"drain: {cluster.dialect} has no draining weights, so {weight} means nothing"
+            hint = "use 100 (no new connections) or 0, or a dialect from solo/1.28 on"
+            raise InputError(msg, where=entry.source, hint=hint)
+        drained = frozenset({f"drain:{name}"})
+        return mesh.fork(down=mesh.down | drained if weight else mesh.down - drained)
     gateways = [m for m in cluster.of("Gateway") if m.get("spec", "gatewayClassName") in EASTWEST_CLASSES]
-    path = ("metadata", "annotations", WEIGHT)
-    changed = [gateway.edited({path: str(weight)}, evidence) for gateway in gateways]
-    drained = frozenset({f"drain:{name}"})
-    return mesh.fork(cluster.with_objects(changed), down=mesh.down | drained if weight else mesh.down - drained)
+    if not gateways:
+        gateways = [_eastwest(evidence)]
+    path = ("metadata", "annotations", DRAINING)
+    return mesh.fork(cluster.with_objects(gateway.edited({path: str(weight)}, evidence) for gateway in gateways))
+
+
+def _eastwest(evidence: Evidence) -> Manifest:
+    """The east-west Gateway that a cluster has where no manifest shows one."""
+    data = {"metadata": {"annotations": {}}, "spec": {"gatewayClassName": "istio-eastwest"}}
+    return Manifest.made("gateway.networking.k8s.io/v1", "Gateway", "istio-eastwest", "istio-eastwest", data, evidence)
 
 
 def with_broken_pods(deployed: Deployed, now: float) -> Deployed:

@@ -5,7 +5,7 @@ after `timing.pod_ready`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh import edits
@@ -13,10 +13,8 @@ from meshsim.mesh.mesh import Cluster, Mesh
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence
 from meshsim.scenario.scenario import Entry, Timing
+from meshsim.simulation.entries import READY
 
-READY: Final = "pods-ready"
-"""Not a verb of scenarios: what `scale` leads to once the new pods are ready."""
-VERBS: Final = frozenset({"set-image", "scale", READY})
 Path = tuple[str | int, ...]
 
 

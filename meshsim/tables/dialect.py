@@ -61,6 +61,10 @@ BEHAVIOURS: Final = (
         "",
         "istio pilot/pkg/config/kube/gateway/conversion.go:977: the parent Service's host only",
     ),
+    _solo("eastwest.global-only", "", "Solo docs say nothing of services that a gateway does not serve"),
+    _istio(
+        "eastwest.global-only", "true", "istio pilot/pkg/serviceregistry/ambient/ambientindex.go:606: global services"
+    ),
     _solo("eastwest.source.waypoint", "skip", "Solo docs, Argo Rollouts guide: client-local waypoint"),
     _istio("eastwest.source.waypoint", "skip", "istio core/listener_waypoint.go:388; 1.28 has it by istio#58107"),
     _solo("eastwest.source.gateway", "label", "istio release note 60162, taken over for Solo (undocumented)"),
@@ -74,6 +78,8 @@ BEHAVIOURS: Final = (
     _istio("eastwest.source.sidecar-l7", "waypoint", "no such emitter upstream"),
     _solo("eastwest.source.", "waypoint", "fe-solo-enterprise-for-istio-workshops 015: the remote waypoint is used"),
     _istio("eastwest.source.", "waypoint", "istio core/listener_waypoint.go:388"),
+    _solo("eastwest.assumed.gateway", "remote_ingress=label", "undocumented for Solo"),
+    _istio("eastwest.assumed.gateway", "", "istio core/listener_waypoint.go:388"),
     _istio(
         "eastwest.source.gateway",
         "label",
@@ -132,6 +138,12 @@ BEHAVIOURS: Final = (
     _istio(
         "route.parent-elsewhere", "true", "istio pilot/pkg/config/kube/gateway/conversion.go:977: a host, known or not"
     ),
+    _solo("segment.aliases", "true", "fe-solo-enterprise-for-istio-workshops 008 (from 1.30)", since=30),
+    _solo("segment.aliases", "", "Solo docs, about: not before 1.30", until=29),
+    _istio("segment.aliases", "", "istio has no segments"),
+    _solo("draining", "annotation", "Solo docs, operations: drain (from 1.28, alpha)", since=28),
+    _solo("draining", "", "Solo docs, operations: drain (not before 1.28)", until=27),
+    _istio("draining", "", "istio has no such annotation"),
     _solo("flat.workload-waypoint", "", "Solo docs, Argo Rollouts guide: autogenflat entries have WAYPOINT None"),
     _istio(
         "flat.workload-waypoint", "own", "istio multicluster.go:315: a flat remote pod keeps its own cluster's waypoint"

@@ -31,6 +31,9 @@ class StringMatch:
     ignore_case: bool = False
 
 
+_ANYWHERE = {(MatchType.PREFIX, "/"), (MatchType.PATH_PREFIX, "/"), (MatchType.REGEX, ".*")}
+
+
 @final
 @frozen
 class RouteMatch:
@@ -44,11 +47,17 @@ class RouteMatch:
     query: tuple[tuple[str, StringMatch], ...] = ()
 
     @property
+    def looks_at(self) -> frozenset[str]:
+        """What of a request it depends on: `path`, `authority`, names of headers."""
+        names = {name.lower() for name, _ in (*self.headers, *self.without_headers)}
+        path = {"path"} if self.path is not None or self.query else set()
+        authority = {"authority"} if self.authority is not None or names & {":authority", "host"} else set()
+        return frozenset(names | path | authority)
+
+    @property
     def catch_all(self) -> bool:
         """Whether no later route can be reached."""
-        anywhere = self.path is None or (
-            self.path.value == "/" and self.path.type in {MatchType.PREFIX, MatchType.PATH_PREFIX}
-        )
+        anywhere = self.path is None or (self.path.type, self.path.value) in _ANYWHERE
         conditions = (self.method, self.authority, *self.headers, *self.without_headers, *self.query)
         return anywhere and not any(conditions)
 
@@ -78,6 +87,8 @@ class Route:
     rule: str = "default"
     unmodelled: tuple[str, ...] = ()
     """Sentences on what this route does that is not modelled and matters."""
+    alters: frozenset[str] = frozenset()
+    """What of the request it changes for the next proxy: `path`, `authority`, names of headers."""
     why: tuple[Fact, ...] = field(default=(), compare=False)
 
 
@@ -89,6 +100,7 @@ class Via(StrEnum):
     MTLS = "mtls"
     WAYPOINT = "waypoint"
     GATEWAY = "gateway"
+    ZTUNNEL = "ztunnel"
 
 
 @final
@@ -98,7 +110,8 @@ class Endpoint:
 
     `workload` is its workload uid. With `Via.GATEWAY`, `network` is the remote network, `authority` the
     service asked for there (`host:port`) and `source` the value of `x-istio-source`. With `Via.WAYPOINT` the
-    endpoint is a waypoint's pod and `authority` the service address asked for. `stranger` is a sentence where nobody
+    endpoint is a waypoint's pod and `authority` the service address asked for. With `Via.ZTUNNEL` it is a service's
+    VIP, which the proxy's pod `workload` calls like any client behind a ztunnel. `stranger` is a sentence where nobody
     can say whose pod it is.
     """
 

@@ -64,12 +64,15 @@ class ClusterView:
     kube: Mapping[str, tuple[tuple[str, int], ...]]
     eastwest: Mapping[str, str]
     eastwest_sources: Mapping[str, str]
+    eastwest_assumed: Mapping[str, str] = field(default_factory=dict)
     waypoint_missing: Mapping[str, str] = field(default_factory=dict)
     """Host → reason code where a waypoint reference leads nowhere."""
     contested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host → clusters whose waypoint may or may not stand before it."""
     assumed: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     no_vip: frozenset[str] = frozenset()
+    unserved: frozenset[str] = frozenset()
+    """Hosts that the cluster's own east-west gateway does not serve, as they are not shared by its istiod."""
     strangers: Mapping[str, str] = field(default_factory=dict)
     """Workloads of a live proxy's tables that the manifests do not explain, by uid → a sentence: whatever meets one
     is undetermined."""

@@ -95,7 +95,8 @@ class ApplicationTunnel:
 class Workload:
     """One endpoint: a pod, a WorkloadEntry, or a pseudo-workload standing for a remote network.
 
-    `services` maps `namespace/hostname` to service port → target port. `capacity` is its weight.
+    `services` maps `namespace/hostname` to service port → target port. `capacity` is its weight; `drained`
+    the percentage of its normal share that goes to others while its cluster is drained (Solo docs, operations: drain).
     """
 
     uid: str
@@ -116,6 +117,7 @@ class Workload:
     node: str = ""
     network_mode: NetworkMode = NetworkMode.STANDARD
     capacity: int = 1
+    drained: int = 0
     application_tunnel: ApplicationTunnel | None = None
     why: tuple[Fact, ...] = field(default=(), compare=False)
 

@@ -2,6 +2,8 @@
 pilot/pkg/model/push_context.go:1138-1166, core/listener_waypoint_test.go (TestWaypointMultipleVirtualServices,
 TestWaypointRequestRoutes), core/sidecar_simulation_test.go (TestSidecarRoutes)."""
 
+from typing import Any
+
 import pytest
 from made_meshes import (
     BOUND,
@@ -18,6 +20,8 @@ from made_meshes import (
     service,
     waypoint,
 )
+
+from meshsim.tables.envoy import MatchType, RouteMatch, StringMatch
 
 BASE = (service(), service("stable"), service("canary"), pods(2), BOUND, waypoint())
 APART = (
@@ -92,10 +96,11 @@ class TestOrder:
     def test_private_then_exported_then_public(self) -> None:
         docs = [
             virtual_service("public", OLD, match=MATCH),
-            virtual_service("exported", MIDDLE, match=MATCH, exportTo="[shop]"),
-            virtual_service("private", YOUNG, match=MATCH, exportTo="[.]"),
+            virtual_service("exported", MIDDLE, match=MATCH, place="shop", exportTo="[infra]"),
+            virtual_service("private", YOUNG, match=MATCH, place="infra", exportTo="[.]"),
+            virtual_service("own", YOUNG, match=MATCH, place="infra", exportTo="[infra]"),
         ]
-        assert first_names(*docs) == ["private", "exported", "public"]
+        assert first_names(*docs, base=APART, ident=INFRA) == ["own", "private", "exported", "public"]
 
     def test_the_waypoint_namespaces_http_route_goes_before_public_virtual_services(self) -> None:
         docs = [virtual_service("vs", OLD, match=MATCH), http_route("route", YOUNG, path="/b")]
@@ -181,18 +186,53 @@ class TestVirtualServices:
         assert len(backends(made, WAYPOINT)[0]) == 2
         assert set(proxy(made, WAYPOINT).missing_cluster_status.values()) == {503}
 
+    def test_a_host_that_a_service_entry_gives_is_left_open(self) -> None:
+        entry = """
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: partner}
+spec: {hosts: ["*.partner.example"], location: MESH_EXTERNAL, resolution: DNS}
+"""
+        vs = virtual_service("vs", route="[{destination: {host: api.partner.example}}]")
+        backend = "kind: Hostname, group: networking.istio.io, name: api.partner.example"
+        for doc in (vs, http_route("r").replace("name: canary, namespace: shop", backend)):
+            made = proxy(plane(cluster("c1", *BASE, entry, doc)), WAYPOINT)
+            names = [c.cluster for c in made.chains[f"{ORDERS}:8080"].routes[0].clusters]
+            assert [c for c in names if c in made.clusters and made.clusters[c].unmodelled] == [names[-1]]
+
     def test_a_missing_backend_of_an_http_route_answers_500(self) -> None:
         made = plane(cluster("c1", *(d for d in BASE if "name: canary" not in d), http_route("r")))
         chain(made, WAYPOINT)
         assert set(proxy(made, WAYPOINT).missing_cluster_status.values()) == {500}
 
 
-class TestParentsElsewhere:
-    FAR = cluster("c2", service(labels=GLOBAL), service("stable"), service("canary"), pods(1), BOUND, waypoint())
-    NEAR = (BOUND, waypoint(), service("stable"), service("canary"), http_route("r"))
+class TestPorts:
+    def test_a_route_for_the_port_goes_before_one_for_all_where_both_are_as_old(self) -> None:
+        """One VirtualService for each port of a parent, and one without (route_collections.go)."""
+        for_all = http_route("all", OLD)
+        for_port = http_route("port", OLD).replace("namespace: shop}]", "namespace: shop, port: 8080}]", 1)
+        assert first_names(for_all, for_port) == ["port", "all"]
+        assert first_names(for_all, for_port.replace(OLD, YOUNG)) == ["all", "port"]
 
-    def test_a_route_here_applies_to_a_service_known_from_elsewhere(self) -> None:
-        assert len(backends(plane(cluster("c1", *self.NEAR), self.FAR), WAYPOINT)[0]) == 2
+    def test_a_route_for_another_port_is_not_this_ones(self) -> None:
+        other = http_route("port", OLD).replace("namespace: shop}]", "namespace: shop, port: 9}]", 1)
+        assert first_names(other) == ["default"]
+
+
+class TestNotInForce:
+    def facts(self, doc: str) -> dict[str, Any]:
+        found = chain(plane(cluster("c1", *BASE, doc)), WAYPOINT)
+        assert [r.object for r in found.routes] == [None]
+        return {f.name: f.value for f in found.facts}
+
+    def test_a_service_without_its_empty_group_is_no_parent(self) -> None:
+        facts = self.facts(http_route("r").replace('group: "", ', ""))
+        assert "the group of a Service" in facts["spec.parentRefs.0.group"]
+
+    def test_a_route_that_istiod_refuses_is_named(self) -> None:
+        facts = self.facts(http_route("r").replace("name: stable", "name: stable.shop"))
+        assert facts["conversion"] == "refused: rule 0: stable.shop is no name of a Service"
 
 
 SIDECAR = "sidecar:c1/client/web"
@@ -208,6 +248,124 @@ spec:
 """
 
 
+class TestMatches:
+    def matches(self, match: str, *, ident: str = WAYPOINT, base: tuple[str, ...] = BASE) -> list[RouteMatch]:
+        doc = virtual_service("vs", match=f"    match: [{match}]")
+        return [r.match for r in chain(plane(cluster("c1", *base, doc)), ident).routes if r.object]
+
+    @pytest.mark.parametrize(
+        ("match", "kept"),
+        [
+            ("{gateways: [mesh]}", True),
+            ("{gateways: [front]}", False),
+            ("{sourceLabels: {app: web}}", False),
+            ("{gateways: [mesh], sourceLabels: {app: web}}", False),
+            ("{sourceNamespace: shop}", True),
+            ("{sourceNamespace: client}", False),
+            ("{gateways: [mesh], sourceNamespace: client}", True),
+            ("{port: 8080}", True),
+            ("{port: 9}", False),
+        ],
+    )
+    def test_which_are_meant_for_a_waypoint(self, match: str, kept: bool) -> None:
+        """It drops what has sourceLabels, and compares sourceNamespace with its own (listener_waypoint.go:1185)."""
+        assert bool(self.matches(match)) is kept
+
+    @pytest.mark.parametrize(
+        ("match", "kept"),
+        [
+            ("{sourceNamespace: client}", True),
+            ("{sourceNamespace: shop}", False),
+            ("{gateways: [mesh], sourceLabels: {app: other}}", True),
+            ("{gateways: [front], sourceLabels: {app: web}}", False),
+        ],
+    )
+    def test_which_are_meant_for_a_sidecar(self, match: str, kept: bool) -> None:
+        """Named gateways count alone (route.go sourceMatchHTTP)."""
+        assert bool(self.matches(match, ident=SIDECAR, base=(*BASE, CLIENT))) is kept
+
+    def test_an_asterisk_and_nothing_ask_for_presence(self) -> None:
+        (match,) = self.matches('{headers: {a: {regex: "*"}, b: {}, c: {prefix: /}}, queryParams: {q: {regex: "*"}}}')
+        present = StringMatch(MatchType.PRESENT)
+        assert match.headers == (("a", present), ("b", present), ("c", StringMatch(MatchType.PREFIX, "/")))
+        assert match.query == (("q", present),)
+
+    def test_claims_need_a_token_and_leave_the_rest_open(self) -> None:
+        doc = virtual_service("vs", match='    match: [{headers: {"@request.auth.claims.group": {exact: beta}}}]')
+        (route,) = chain(plane(cluster("c1", *BASE, doc)), WAYPOINT).routes
+        assert route.match.headers == (("authorization", StringMatch(MatchType.PRESENT)),)
+        assert "tokens are not evaluated" in route.unmodelled[0]
+
+    @pytest.mark.parametrize(
+        ("section", "modelled"),
+        [
+            ("fault: {delay: {percentage: {value: 50}, fixedDelay: 1s}}", True),
+            ("fault: {delay: {percentage: {value: 50}, fixedDelay: 1s}}, timeout: 1s", False),
+            ("fault: {abort: {percentage: {value: 50}, httpStatus: 500}}", False),
+        ],
+    )
+    def test_a_delay_alone_changes_no_share(self, section: str, modelled: bool) -> None:
+        spec = f"{{hosts: [orders], http: [{{{section}, route: [{{destination: {{host: canary}}}}]}}]}}"
+        doc = f"---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: vs}}\nspec: {spec}\n"
+        (route,) = chain(plane(cluster("c1", *BASE, doc)), WAYPOINT).routes
+        assert (route.unmodelled == ()) is modelled
+
+
+class TestDelegates:
+    ROOT = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root}
+spec:
+  hosts: [orders]
+  http:
+  - {match: [{uri: {prefix: /api}}], delegate: {name: leaf, namespace: team}}
+  - {route: [{destination: {host: stable}}]}
+"""
+    LEAF = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: leaf, namespace: team}
+spec:
+  exportTo: ["*"]
+  http:
+  - name: fits
+    match: [{uri: {prefix: /api/v1}, headers: {a: {exact: b}}}]
+    route: [{destination: {host: canary.shop.svc.cluster.local}}]
+  - {name: conflicts, match: [{uri: {prefix: /other}}], route: [{destination: {host: canary.shop.svc.cluster.local}}]}
+  - {name: inherits, route: [{destination: {host: canary.shop.svc.cluster.local}}]}
+"""
+
+    def found(self, *docs: str) -> list[tuple[str, str, str]]:
+        routes = chain(plane(cluster("c1", *BASE, *docs)), WAYPOINT).routes
+        paths = [r.match.path.value if r.match.path else "/" for r in routes]
+        return [((r.object or "").rpartition("/")[2], r.rule, path) for r, path in zip(routes, paths, strict=True)]
+
+    def test_its_routes_stand_in_for_the_roots_within_the_roots_match(self) -> None:
+        assert self.found(self.ROOT, self.LEAF) == [
+            ("leaf", "fits", "/api/v1"),
+            ("leaf", "inherits", "/api"),
+            ("root", "1", "/"),
+        ]
+
+    def test_one_that_is_missing_or_not_exported_leaves_its_entry_out(self) -> None:
+        assert self.found(self.ROOT) == [("root", "1", "/")]
+        assert self.found(self.ROOT, self.LEAF.replace('exportTo: ["*"]', 'exportTo: ["."]')) == [("root", "1", "/")]
+
+    def test_it_has_no_hosts_of_its_own(self) -> None:
+        assert self.found(self.LEAF) == [("", "default", "/")]
+
+
+class TestParentsElsewhere:
+    FAR = cluster("c2", service(labels=GLOBAL), service("stable"), service("canary"), pods(1), BOUND, waypoint())
+    NEAR = (BOUND, waypoint(), service("stable"), service("canary"), http_route("r"))
+
+    def test_a_route_here_applies_to_a_service_known_from_elsewhere(self) -> None:
+        assert len(backends(plane(cluster("c1", *self.NEAR), self.FAR), WAYPOINT)[0]) == 2
+
+
 class TestSidecars:
     def names(self, *docs: str) -> list[str]:
         return first_names(*docs, base=(*BASE, CLIENT), ident=SIDECAR)
@@ -215,6 +373,18 @@ class TestSidecars:
     def test_the_first_virtual_service_alone_wherever_it_is(self) -> None:
         docs = [virtual_service("young", YOUNG, match=MATCH), virtual_service("old", OLD, place="far", match=MATCH)]
         assert self.names(*docs) == ["old"]
+
+    def test_an_exact_host_goes_before_an_older_wildcard_and_the_longest_of_these_first(self) -> None:
+        """sidecar.go computeWildcardHostVirtualServiceIndex."""
+        wide = virtual_service("wide", OLD, place="far", match=MATCH, hosts='["*.cluster.local"]')
+        near = virtual_service("near", MIDDLE, place="far", match=MATCH, hosts='["*.shop.svc.cluster.local"]')
+        exact = virtual_service("exact", YOUNG, match=MATCH)
+        assert self.names(wide, near, exact) == ["exact"]
+        assert self.names(wide, near) == ["near"]
+
+    def test_one_without_a_route_for_the_port_is_passed_over(self) -> None:
+        docs = [virtual_service("old", OLD, match="    match: [{port: 9}]"), virtual_service("young", YOUNG)]
+        assert self.names(*docs) == ["young"]
 
     def test_a_producers_route_applies(self) -> None:
         assert self.names(http_route("route")) == ["route"]

@@ -30,7 +30,8 @@ SPREAD = ["Network", "Region", "Zone"]
 
 
 def meaning(services: list[dict[str, Any]], ip: str, namespace: str = "shop", network: str = "") -> str | None:
-    found = service_by_vip(ztunnel_tables({"services": services}), network, ip, namespace)
+    client = Workload(uid="client", namespace=namespace)
+    found = service_by_vip(ztunnel_tables({"services": services}), network, ip, client)
     return None if found is None else str(found.service.key)
 
 
@@ -55,7 +56,7 @@ class TestVips:
 
     def test_without_either_the_first_is_meant_and_the_choice_is_contested(self) -> None:
         tables = ztunnel_tables({"services": [named("one", "a", "/10.0.0.1"), named("two", "b", "/10.0.0.1")]})
-        found = service_by_vip(tables, "", "10.0.0.1", "shop")
+        found = service_by_vip(tables, "", "10.0.0.1", Workload(uid="client", namespace="shop"))
         assert found is not None
         assert (str(found.service.key), [str(key) for key in found.contested]) == ("one/a", ["one/a", "two/b"])
 
@@ -76,8 +77,8 @@ class TestVips:
         tables = ztunnel_tables(
             {"services": [named("shop", "a", "/10.0.0.1")], "workloads": [{"uid": "w", "workloadIps": ["10.0.0.1"]}]}
         )
-        assert isinstance(by_address(tables, "", "10.0.0.1", "shop"), Workload)
-        assert service_by_vip(tables, "", "10.0.0.1", "shop") is not None
+        assert isinstance(by_address(tables, "", "10.0.0.1", None), Workload)
+        assert service_by_vip(tables, "", "10.0.0.1", Workload(uid="client", namespace="shop")) is not None
 
 
 class TestVipRanges:

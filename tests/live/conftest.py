@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from meshsim.live.check import Phase
 from meshsim.live.lab.faults import LabMissing
 from meshsim.live.lab.program import binary
+from meshsim.live.phase import Phase
 from meshsim.live.replay import phases
 from meshsim.session import Session, load
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from meshsim.analysis.calls import Call, Caller
 from meshsim.dataplane.walk import Client, Target
-from meshsim.live.check import Phase
+from meshsim.live.phase import Phase
 from meshsim.model.rule import Rule
 from meshsim.tables.envoy import Chain, Cluster, Endpoint, Proxy, Route, Via, WeightedCluster
 from meshsim.tables.views import ClusterView, PodRow

@@ -396,3 +396,82 @@ def test_the_guides_numbers_fit_its_bypassed_twin_as_well():
 
 def test_every_published_measurement_has_a_test():
     assert {file.parent.name for file in SCENARIOS.glob("*/published.json")} == set(PUBLISHED)
+
+
+PIECES = {"from": "cluster2/video/upload", "to": "transcode.video.mesh.internal:8000", "path": "/jobs"}
+
+
+def test_a_workshops_pods_and_its_other_cluster_are_one_file(scenario: Scenario):
+    """A public workshop (015, part 7): 2 local pods and a gateway under `Any` got 25, 24, 51 of 100 requests over one
+    connection. By endpoints 33, by pods 67 would go to the other cluster."""
+    session = scenario("any-behind-a-client-local-waypoint")
+    kept = {**PIECES, "connection": "keep-alive", "connections": 1}
+    found = held(session, {**kept, "counts": {"transcode-0": 25, "transcode-1": 24, "cluster1": 51}})
+    assert found.outcome is Outcome.AGREES
+    by_pods = {**kept, "counts": {"transcode-0": 17, "transcode-1": 16, "cluster1": 67}}
+    assert held(session, by_pods).p == pytest.approx(3 * 0.00087, rel=0.02)  # 3 tests; 2 P(X >= 67 | 100, 1/2)
+
+
+ZONES = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop, annotations: {networking.istio.io/traffic-distribution: PreferClose}}
+spec: {selector: {app: web}, ports: [{name: http, port: 8080}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint, namespace: shop}
+spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+"""
+
+
+def zones(tmp_path: Path) -> Session:
+    """A client in zone a, the waypoint in zone c, a pod of the Service in each of a, b and c."""
+    text = ZONES
+    for zone in "abc":
+        labels = f"{{topology.kubernetes.io/region: r, topology.kubernetes.io/zone: zone-{zone}}}"
+        text += f"---\n{{apiVersion: v1, kind: Node, metadata: {{name: n{zone}, labels: {labels}}}}}\n"
+    pods = [
+        ("web-a", "app: web", "a"),
+        ("web-b", "app: web", "b"),
+        ("web-c", "app: web", "c"),
+        ("client", "app: c", "a"),
+    ]
+    pods.append(("waypoint-1", "gateway.networking.k8s.io/gateway-name: waypoint", "c"))
+    for number, (name, labels, zone) in enumerate(pods):
+        text += f"---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop, labels: {{{labels}}}, "
+        text += "annotations: {ambient.istio.io/redirection: enabled}}, "
+        text += (
+            f"spec: {{nodeName: n{zone}, containers: [{{name: c, image: i}}]}}, status: {{podIP: 10.0.0.{number}}}}}\n"
+        )
+    (tmp_path / "objects.yaml").write_text(text, encoding="utf-8")
+    return load({"c": str(tmp_path / "objects.yaml")})
+
+
+ASIDE = {"from": "c/shop/client", "to": "web.shop.svc.cluster.local:8080"}
+
+
+@pytest.mark.parametrize(
+    ("counted", "outcome"),
+    [
+        ({"zones": {"zone-c": 50}}, Outcome.AGREES),
+        ({"counts": {"zone-c": 50}}, Outcome.AGREES),
+        ({"counts": {"web-c": 50}}, Outcome.AGREES),
+        ({"requests": 50, "shares": {"zone-c": "100%"}}, Outcome.AGREES),
+        ({"counts": {"zone-a": 50}}, Outcome.DISAGREES),
+        ({"counts": {"web-a": 50}}, Outcome.DISAGREES),
+        ({"zones": {"zone-c": 49, "zone-b": 1}}, Outcome.DISAGREES),
+    ],
+)
+def test_a_waypoints_own_zone_is_what_counts(tmp_path: Path, counted: dict[str, Any], outcome: Outcome):
+    """solo-io/istio-ambient-az-aware-routing, TEST-RESULTS: client in zone a, waypoint in c, 50 of 50 to zone c."""
+    assert held(zones(tmp_path), {**ASIDE, **counted}).outcome is outcome
+
+
+def test_a_zone_that_is_nowhere_is_no_label(tmp_path: Path):
+    with pytest.raises(InputError, match="zone-d"):
+        held(zones(tmp_path), {**ASIDE, "counts": {"zone-d": 50}})

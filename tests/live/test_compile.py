@@ -11,20 +11,24 @@ from live.one_gateway import GATEWAY, cluster, gateway_phase, hosts, split
 pytest.importorskip("cryptography", reason="the lab's certificates need cryptography: pip install 'meshsim[live]'")
 
 from meshsim.live import lab
-from meshsim.live.check import Phase, visits
 from meshsim.live.lab.addresses import Addresses
 from meshsim.live.lab.certificates import Authorities
 from meshsim.live.lab.compile import Compiled, Visit, compile_lab
+from meshsim.live.phase import Phase, located
 
 
 def made(phase: Phase, directory: Path) -> Compiled:
     wanted = [
         Visit(
-            client=c, host=call.target.host, ip=call.target.ip, port=call.target.port, authority=call.request.authority
+            client=one.client,
+            host=one.call.target.host,
+            ip=one.call.target.ip,
+            port=one.call.target.port,
+            authority=one.call.request.authority,
         )
-        for call, _, c in visits(phase)
+        for one in located(phase)
     ]
-    return compile_lab(phase.views, wanted, Addresses([]), Authorities(directory / "certificates"), directory)
+    return compile_lab(phase.views, wanted, Addresses(16), Authorities(directory / "certificates"), directory)
 
 
 def action(compiled: Compiled) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from meshsim.live.check import Phase, compiled
+from meshsim.live.check import compiled
 from meshsim.live.lab.lab import Lab
 from meshsim.live.lab.observe import Observation
+from meshsim.live.phase import Phase
 
 pytestmark = pytest.mark.usefixtures("envoy")
 

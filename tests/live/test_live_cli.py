@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -25,9 +26,9 @@ def run(*words: str) -> int:
 def test_agreement_exits_0_and_shows_model_and_counts(capsys: pytest.CaptureFixture[str]):
     assert run("envoy", str(SCENARIOS / "client-beside-the-rollout"), "--requests", "100") == 0
     said = capsys.readouterr().out
-    assert "client-beside-the-rollout: 3 Envoys, ready in" in said
-    assert "payments-5958759c46 20%" in said
-    assert "all 2 rows agree over 200 requests (alpha 1e-06 a row)" in said
+    assert "client-beside-the-rollout · solo/1.30 · 3 Envoys on loopback, ready in" in said
+    assert re.search(r"cluster1/billing/payments-5958759c46 +model 20% +Envoy ", said)
+    assert "all 2 rows agree over 200 requests (exact tests, alpha 1e-06 a row)" in said
 
 
 @pytest.mark.usefixtures("envoy")
@@ -35,8 +36,9 @@ def test_a_flipped_rule_exits_1_and_names_the_row(capsys: pytest.CaptureFixture[
     monkeypatch.setattr(walk, "choose", lambda cluster: ())
     assert run("envoy", str(SCENARIOS / "client-beside-the-rollout"), "--requests", "40") == 1
     said = capsys.readouterr().out
-    assert "2 of 2 rows disagree" in said
-    assert "503 UH at waypoint:cluster1/billing/waypoint: model 100%, Envoy 0 of 160 ←" in said
+    assert "2 of 2 disagree: the model and Envoy do not do the same" in said
+    assert re.search(r"503 UH at waypoint:cluster1/billing/waypoint +model 100% +Envoy +0% +0 +DISAGREES", said)
+    assert "160 requests, measured again after it disagreed" in said
 
 
 @pytest.mark.usefixtures("envoy")
@@ -56,7 +58,7 @@ def test_a_call_that_reaches_no_proxy_is_said_and_no_failure(capsys: pytest.Capt
     assert run("envoy", str(SCENARIOS / "service-not-labelled-global")) == 0
     said = capsys.readouterr().out
     assert "no name service takes part" in said
-    assert "nothing to compare" in said
+    assert "nothing was compared: no call of this scenario could be sent" in said
 
 
 def test_without_the_wheel_it_is_an_input_error(monkeypatch: pytest.MonkeyPatch):

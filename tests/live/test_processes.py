@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from live.one_gateway import cluster, gateway_phase, hosts, split
 
-from meshsim.live.check import Phase, compiled
+from meshsim.live.check import compiled
 from meshsim.live.lab import program
 from meshsim.live.lab.faults import LabFault, LabMissing
 from meshsim.live.lab.lab import Lab
+from meshsim.live.phase import Phase
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
@@ -100,6 +101,17 @@ def test_a_refused_update_is_said_and_not_waited_for():
         lab.show(compiled(lab, phase))
         wrong = compiled(lab, phase)
         wrong.processes["pods"].clusters["x"] = {"name": "x", "type": "STATIC", "lb_policy": "CLUSTER_PROVIDED"}
+        with pytest.raises(LabFault, match="refused an update"):
+            lab.show(wrong)
+
+
+@pytest.mark.usefixtures("envoy")
+def test_a_first_configuration_that_is_refused_is_said():
+    phase = gateway_phase("p", split(a=1), (cluster("a", hosts("a", 1)),))
+    with Lab() as lab:
+        wrong = compiled(lab, phase)
+        hosts_ = wrong.processes["gateway:c1/ns/gw"].routes["ingress|app:80"]["virtual_hosts"]
+        hosts_[0]["routes"][0]["route"]["weighted_clusters"]["clusters"] = []
         with pytest.raises(LabFault, match="refused an update"):
             lab.show(wrong)
 

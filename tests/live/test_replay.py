@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from meshsim.live import show
 from meshsim.live.check import check
 from meshsim.live.lab.observe import Failure
 from meshsim.live.replay import instants, phases
+from meshsim.report.lab import text
 from meshsim.session import Session
 
 
@@ -20,8 +20,8 @@ def test_moments_that_change_no_answer_are_left_out(scenario: Callable[[str], Se
     names = [phase.name for phase in phases(scenario("guide-gateway-api"))]
     assert names == [
         "0s",
-        "120s → 130s, its cluster is not there yet",
-        "120s → 130s, its hosts are not known yet",
+        "120s → 130s: the new backend has no cluster yet",
+        "120s → 130s: the new backend's hosts are not known yet",
         "130s",
         "240s",
     ]
@@ -30,11 +30,11 @@ def test_moments_that_change_no_answer_are_left_out(scenario: Callable[[str], Se
 @pytest.mark.usefixtures("envoy")
 def test_a_rollout_replayed_agrees_phase_by_phase_with_its_errors(scenario: Callable[[str], Session]):
     outcome = check(phases(scenario("guide-gateway-api")), requests=120)
-    assert not outcome.disagreements, show.table(outcome)
+    assert not outcome.disagreements, text(outcome)
     flags = {
-        (row.phase.partition(", ")[2], kind.flag)
+        (row.phase.partition(": ")[2], kind.flag)
         for row in outcome.rows
         for kind in row.envoy
         if isinstance(kind, Failure)
     }
-    assert flags == {("its cluster is not there yet", "NC"), ("its hosts are not known yet", "UH")}
+    assert flags == {("the new backend has no cluster yet", "NC"), ("the new backend's hosts are not known yet", "UH")}

@@ -7,7 +7,8 @@ import pytest
 from live.one_gateway import cluster, gateway_phase, hosts, split
 
 from meshsim.dataplane import eastwest, envoy, match, ztunnel
-from meshsim.live.check import Outcome, Phase, check
+from meshsim.live.check import Outcome, check
+from meshsim.live.phase import Phase
 from meshsim.tables.envoy import MatchType, Route, RouteMatch, StringMatch, WeightedCluster
 
 pytestmark = pytest.mark.usefixtures("envoy")

@@ -67,19 +67,16 @@ def test_the_guides_objects_are_wholly_modelled(kind: str, spec: str) -> None:
         ("Service", "{sessionAffinity: ClientIP}", "spec.sessionAffinity"),
         ("Service", "{externalIPs: [1.2.3.4]}", "spec.externalIPs"),
         ("Service", "{tomorrow: 1}", "spec.tomorrow"),
-        ("Gateway", "{listeners: [{allowedRoutes: {kinds: [{kind: A}]}}]}", "spec.listeners[0].allowedRoutes.kinds"),
-        ("HTTPRoute", "{rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: a}}}]}]}",
-         "spec.rules[0].filters[0].requestMirror"),
-        ("HTTPRoute", "{rules: [{filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}]}",
-         "spec.rules[0].filters[0].urlRewrite.hostname"),
+        ("Gateway", "{allowedListeners: {namespaces: {from: All}}}", "spec.allowedListeners"),
+        ("HTTPRoute", "{rules: [{sessionPersistence: {type: Cookie}}]}", "spec.rules[0].sessionPersistence"),
         ("HTTPRoute", "{rules: [{backendRefs: [{name: a, filters: [{extensionRef: {name: b}}]}]}]}",
          "spec.rules[0].backendRefs[0].filters[0].extensionRef"),
-        ("VirtualService", "{http: [{fault: {abort: {httpStatus: 500}}}]}", "spec.http[0].fault"),
-        ("VirtualService", "{http: [{delegate: {name: a}}]}", "spec.http[0].delegate"),
-        ("VirtualService", "{tcp: [{route: [{destination: {host: a}}]}]}", "spec.tcp"),
+        ("VirtualService", "{http: [{match: [{scheme: {exact: https}}]}]}", "spec.http[0].match[0].scheme"),
+        ("VirtualService", "{http: [{retries: {retryRemoteLocalities: true}}]}",
+         "spec.http[0].retries.retryRemoteLocalities"),
         ("DestinationRule", "{trafficPolicy: {tls: {mode: DISABLE}}}", "spec.trafficPolicy.tls.mode"),
-        ("DestinationRule", "{subsets: [{name: a, trafficPolicy: {portLevelSettings: [{port: {number: 80}}]}}]}",
-         "spec.subsets[0].trafficPolicy.portLevelSettings"),
+        ("DestinationRule", "{trafficPolicy: {portLevelSettings: [{loadBalancer: {warmup: {duration: 10s}}}]}}",
+         "spec.trafficPolicy.portLevelSettings[0].loadBalancer.warmup"),
         ("Rollout", "{strategy: {canary: {trafficRouting: {plugins: {acme/router: {a: b}}}}}}",
          "spec.strategy.canary.trafficRouting.plugins.acme/router"),
         ("Rollout", "{strategy: {canary: {steps: [{experiment: {duration: 1m}}]}}}",
@@ -107,10 +104,9 @@ def test_kinds_without_a_table_have_no_relevant_fields() -> None:
 
 
 def test_the_longest_prefix_decides() -> None:
-    assert classify("HTTPRoute", ("spec", "rules", 0, "filters", 0, "urlRewrite", "path")).bearing is Bearing.IRRELEVANT
-    assert (
-        classify("HTTPRoute", ("spec", "rules", 0, "filters", 0, "urlRewrite", "hostname")).bearing is Bearing.RELEVANT
-    )
+    retries = ("spec", "http", 0, "retries")
+    assert classify("VirtualService", (*retries, "attempts")).bearing is Bearing.IRRELEVANT
+    assert classify("VirtualService", (*retries, "retryRemoteLocalities")).bearing is Bearing.RELEVANT
     assert classify("Service", ("spec", "never heard of")).bearing is Bearing.RELEVANT
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from meshsim.dataplane import eastwest, envoy
 from meshsim.dataplane.match import HttpRequest
+from meshsim.dataplane.resolve import from_gateway
 from meshsim.dataplane.walk import Walk
 from meshsim.model.rule import Rule
 from meshsim.model.trace import Delivered, Failed, Open, Path, Step, Trace
@@ -64,7 +65,7 @@ class Tables:
 def walk(tables: Tables, path: str = "/", headers: Mapping[str, str] | None = None) -> Walk:
     """A GET for `web` on its way through the tables."""
     request = HttpRequest(path=path, authority=WEB, headers=headers or {})
-    return Walk(views=tables, request=request, envoy=envoy.through, eastwest=eastwest.through)
+    return Walk(views=tables, request=request, envoy=envoy.through, eastwest=eastwest.through, client=from_gateway)
 
 
 def paths(steps: tuple[Step, ...]) -> list[Path]:

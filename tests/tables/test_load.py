@@ -184,6 +184,52 @@ class TestLocalConfiguration:
         assert (workload.protocol, workload.status) == (Protocol.TCP, Health.UNHEALTHY)
         assert (workload.network_mode, workload.services) == (NetworkMode.HOST_NETWORK, {"shop/web": {80: 1}})
 
+    @pytest.mark.parametrize(
+        ("packed", "ip"),
+        [
+            ("CgIAAQ==", "10.2.0.1"),
+            ([10, 2, 0, 1], "10.2.0.1"),
+            (b"\x0a\x02\x00\x01", "10.2.0.1"),
+            ("/QAAAAAAAAAAAAAAAAAAAQ==", "fd00::1"),
+            ("_QAAAAAAAAAAAAAAAAAAAQ==", "fd00::1"),
+            ([0xFD, *[0] * 14, 1], "fd00::1"),
+        ],
+    )
+    def test_an_address_may_be_its_bytes(self, packed: Any, ip: str) -> None:
+        """As proto/workload.proto sends them, and as protobuf's JSON writes them."""
+        assert one_workload(addresses=[packed]).ips == (ip,)
+        assert one_service(addresses=[{"network": "near", "address": packed}]).vips == (NetworkAddress("near", ip),)
+        waypoint = one_service(waypoint={"address": {"network": "near", "address": packed}}).waypoint
+        assert waypoint == GatewayAddress(NetworkAddress("near", ip), 15008)
+
+    @pytest.mark.parametrize("packed", ["AAAA", [1, 2, 3], [1, 2, 3, 256], [1, 2, 3, True], b"\x01", "=" * 8])
+    def test_bytes_that_are_no_address_are_refused(self, packed: Any) -> None:
+        with pytest.raises(InputError, match="is not an IP address"):
+            one_workload(addresses=[packed])
+
+    @pytest.mark.parametrize(
+        ("row", "member"),
+        [
+            ({"tunnelProtocol": 0}, Protocol.TCP),
+            ({"tunnelProtocol": 1}, Protocol.HBONE),
+            ({"tunnelProtocol": "LEGACY_ISTIO_MTLS"}, Protocol.TCP),
+        ],
+    )
+    def test_a_tunnel_protocol_may_be_its_number(self, row: dict[str, Any], member: Protocol) -> None:
+        assert one_workload(**row).protocol == member
+
+    def test_members_of_enumerations_may_be_their_numbers(self) -> None:
+        """proto/workload.proto: scopes count from REGION = 1, modes and health policies from 0."""
+        assert one_workload(status=1, networkMode=1).status == Health.UNHEALTHY
+        stated = {"routingPreference": [1, 2, 3, 4, 5, 6], "mode": 2, "healthPolicy": 1}
+        assert one_service(loadBalancing=stated, ipFamilies=2).load_balancing == LoadBalancing(
+            preferences=(Scope.REGION, Scope.ZONE, Scope.SUBZONE, Scope.NODE, Scope.CLUSTER, Scope.NETWORK),
+            mode=Mode.FAILOVER,
+            health=HealthPolicy.ALLOW_ALL,
+        )
+        families = [one_service(ipFamilies=number).ip_families for number in range(4)]
+        assert families == ["", "IPv4", "IPv6", "Dual"]
+
     def test_the_network_is_the_mappings_own_or_its_configs_or_the_callers(self) -> None:
         assert ztunnel_tables({}).network == ""
         assert ztunnel_tables({"network": "near"}).network == "near"
@@ -286,6 +332,10 @@ class TestErrors:
                 {"workloads": [{"name": "a", "services": {"shop/web": {80: 70000}}}]},
                 "workload a: services shop/web port 70000 is not a whole number from 0 to 65535",
             ),
+            (
+                {"workloads": [{"name": "a", "status": 2}]},
+                "workload a: status 2 is none of Healthy, Unhealthy",
+            ),
             ({"workloads": [{"name": "a", "waypoint": {}}]}, "workload a: waypoint: names no destination"),
             ({"services": [{"name": "web", "vips": ["/x"]}]}, "service web: vip 'x' is not an IP address"),
             (
@@ -310,6 +360,10 @@ class TestErrors:
         with pytest.raises(InputError) as caught:
             ztunnel_tables(mapping)
         assert str(caught.value) == message
+
+    def test_a_number_of_thousands_of_digits_is_refused(self) -> None:
+        with pytest.raises(InputError, match="is not a whole number from 0 to"):
+            one_workload(capacity="9" * 5000)
 
     def test_unknown_keys_are_ignored(self) -> None:
         assert one_workload(somethingNew={"deep": 1}) == Workload(uid="w", namespace="shop")
@@ -431,3 +485,54 @@ def test_a_workloads_address_is_read_in_every_spelling(addresses: dict[str, Any]
 def test_a_workloads_address_on_another_network_is_refused() -> None:
     with pytest.raises(InputError, match=r"workload w: workloadIps 'west/10.0.0.1' is on network 'west'"):
         _ips(workloadIps=["west/10.0.0.1"])
+
+
+def test_rows_of_a_program_that_has_no_word_for_none_are_read():
+    """istioctl prints its own rows with empty texts, lists and objects where a ztunnel leaves things out, and gateways
+    without their port (istio/istio istioctl/pkg/writer/ztunnel/configdump/api.go)."""
+    gateway = "n2/SplitHorizonWorkload/istio-system/eastwest/203.0.113.9/shop/web.shop.svc.cluster.local"
+    empty = {"hostname": "", "node": "", "locality": {}, "applicationTunnel": {"protocol": ""}, "trustDomain": ""}
+    mapping = {
+        "workloads": [
+            {**empty, "uid": gateway, "name": gateway, "namespace": "shop", "network": "n2", "status": "Healthy"}
+            | {
+                "workloadIps": [],
+                "networkGateway": {"destination": "n2/203.0.113.9"},
+                "protocol": "HBONE",
+                "capacity": 2,
+            },
+            {**empty, "uid": "c//Pod/shop/web-1", "name": "web-1", "namespace": "shop", "network": "n1", "status": ""}
+            | {"workloadIps": ["10.0.0.1"], "protocol": "HBONE", "waypoint": {"destination": ""}},
+        ],
+        "services": [
+            {
+                "name": "web",
+                "namespace": "shop",
+                "hostname": "web.shop.svc.cluster.local",
+                "vips": ["n1/10.1.0.1"],
+                "ports": {"80": 8080},
+                "loadBalancer": {"mode": "", "routingPreferences": None, "healthPolicy": ""},
+                "waypoint": {"destination": ""},
+                "endpoints": {
+                    uid: {"workloadUid": uid, "service": "", "port": {"80": 8080}}
+                    for uid in ("c//Pod/shop/web-1", gateway)
+                },
+                "ipFamilies": "",
+            }
+        ],
+        "policies": None,
+        "certificates": None,
+    }
+    tables = ztunnel_tables(mapping)
+    remote, local = tables.workloads[gateway], tables.workloads["c//Pod/shop/web-1"]
+    assert (str(remote.network_gateway), remote.capacity, remote.application_tunnel) == (
+        "n2/203.0.113.9:15008",
+        2,
+        None,
+    )
+    assert (local.waypoint, local.application_tunnel, local.status.value) == (None, None, "Healthy")
+    (service,) = tables.services.values()
+    assert service.waypoint is None
+    assert service.load_balancing is not None
+    assert (service.load_balancing.mode, service.load_balancing.preferences) == (Mode.STANDARD, ())
+    assert {w.uid for w in tables.endpoints(service)} == {gateway, "c//Pod/shop/web-1"}

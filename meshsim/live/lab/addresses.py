@@ -1,38 +1,32 @@
 """Where the lab's listeners are: loopback addresses for pods, gateways and VIPs, and ports that nobody else has."""
 
 import random
+import socket
 from collections.abc import Hashable, Iterable
-from pathlib import Path
 from typing import Final, final
 
+from meshsim.live.lab.listeners import EVERYWHERE, listeners
 from meshsim.model.errors import InputError
 
 PRIVILEGED: Final = 1024
 SHIFT: Final = 20000
 """Added to a port that the lab may not or should not bind."""
 LARGEST: Final = 65535
-TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
-LISTENING: Final = "0A"
-EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - compared with, never bound
+BLOCKS: Final = (16, 250)
+KEEPER: Final = 15999
+"""The port of the listener that keeps a block."""
 
 
 @final
 class Addresses:
     """Hands out one address of `127.<block>.0.0/16` for each thing, always the same for the same thing.
 
-    Envoy's listeners share their port with any other process that asks for it (SO_REUSEPORT), so a stale lab would take
-    half of the traffic without an error; the block is therefore one in which nothing listens.
+    `occupied` are ports on which somebody listens at every address.
     """
 
-    def __init__(self, taken: Iterable[tuple[str, int]] | None = None, draw: random.Random | None = None) -> None:
-        listening = frozenset(taken if taken is not None else listeners())
-        self._wildcard = {port for ip, port in listening if ip == EVERYWHERE}
-        busy = {ip.split(".")[1] for ip, _ in listening if ip.startswith("127.")}
-        free = [block for block in range(16, 250) if str(block) not in busy]
-        if not free:
-            msg = "every block of 127.0.0.0/8 has a listener"
-            raise InputError(msg, hint="end the processes that listen there: ss -ltnp 'src 127.0.0.0/8'")
-        self.block = (draw or random.SystemRandom()).choice(free)
+    def __init__(self, block: int, occupied: Iterable[int] = ()) -> None:
+        self.block = block
+        self._occupied = frozenset(occupied)
         self._given: dict[Hashable, str] = {}
         self._ports: dict[int, int] = {}
 
@@ -47,7 +41,7 @@ class Addresses:
         """The port on which the lab serves `number`: itself, unless it is privileged or somebody listens everywhere."""
         if number not in self._ports:
             found = number
-            while found < PRIVILEGED or found in self._wildcard or found in self._ports.values():
+            while found < PRIVILEGED or found in self._occupied or found in self._ports.values():
                 found = found + SHIFT if found + SHIFT <= LARGEST else (found + SHIFT) % LARGEST + PRIVILEGED
             self._ports[number] = found
         return self._ports[number]
@@ -58,25 +52,39 @@ class Addresses:
         return f"127.{self.block}."
 
 
-def listeners(tables: Iterable[str] = TABLES) -> list[tuple[str, int]]:
-    """Every TCP listener of this machine as (IPv4 address, port); one on all addresses is `0.0.0.0`."""
-    found = []
-    for table in tables:
-        path = Path(table)
-        rows = path.read_text(encoding="ascii").splitlines()[1:] if path.exists() else []
-        for row in rows:
-            fields = row.split()
-            address, _, port = fields[1].partition(":")
-            if fields[3] == LISTENING:
-                found.append((_dotted(address), int(port, 16)))
-    return found
+@final
+class Block:
+    """A block of loopback addresses that is this lab's alone until it is closed.
 
-
-def _dotted(address: str) -> str:
-    """The kernel's little-endian hexadecimal as an IPv4 address; an IPv6 one counts by its last four bytes.
-
-    >>> _dotted("0100007F"), _dotted("00000000000000000000000000000000")
-    ('127.0.0.1', '0.0.0.0')
+    Envoy's listeners share their port with any other process that asks for it (SO_REUSEPORT), so a stale lab would take
+    half of the traffic without an error, and so would one that starts at the same time. The block is therefore one in
+    which nothing listens, and a listener of our own, which shares with nobody, keeps it: the kernel gives it up when
+    this process ends, however it ends.
     """
-    tail = address[-8:]
-    return ".".join(str(int(tail[at : at + 2], 16)) for at in (6, 4, 2, 0))
+
+    def __init__(self, taken: Iterable[tuple[str, int]] | None = None) -> None:
+        listening = frozenset(taken if taken is not None else listeners())
+        busy = {ip.split(".")[1] for ip, _ in listening if ip.startswith("127.")}
+        free = [block for block in range(*BLOCKS) if str(block) not in busy]
+        random.SystemRandom().shuffle(free)
+        self._keeper, number = _kept(free)
+        self.addresses = Addresses(number, {port for ip, port in listening if ip == EVERYWHERE})
+
+    def close(self) -> None:
+        """Give the block up."""
+        self._keeper.close()
+
+
+def _kept(blocks: Iterable[int]) -> tuple[socket.socket, int]:
+    """The first of the blocks that nobody else keeps, and what keeps it."""
+    for block in blocks:
+        keeper = socket.socket()
+        try:
+            keeper.bind((f"127.{block}.255.254", KEEPER))
+            keeper.listen(1)
+        except OSError:
+            keeper.close()
+            continue
+        return keeper, block
+    msg = "every block of 127.0.0.0/8 has a listener"
+    raise InputError(msg, hint="end the processes that listen there: ss -ltnp 'src 127.0.0.0/8'")

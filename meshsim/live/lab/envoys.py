@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from meshsim.live.lab import choices, ztunnel
 from meshsim.live.lab.plan import UNNAMED, AtWaypoint, Plan
 from meshsim.live.lab.resources import (
     Config,
@@ -154,6 +155,8 @@ def _host(endpoint: Endpoint, sender: Sender, number: int) -> Config:
         case Via.WAYPOINT:
             asked = endpoint.authority
             reached = sender.by_waypoint(endpoint.workload, asked, chain=asked, locality=endpoint.locality)
+        case Via.ZTUNNEL:
+            reached = _as_client(sender, endpoint)
         case Via.GATEWAY:
             name = _gateway_name(sender, endpoint)
             reached = sender.by_gateway(endpoint.cluster, endpoint.authority, endpoint.source, name, str(number))
@@ -163,6 +166,15 @@ def _host(endpoint: Endpoint, sender: Sender, number: int) -> Config:
         "load_balancing_weight": endpoint.weight,
     }
     return {**made, "metadata": reached["metadata"]} if "metadata" in reached else made
+
+
+def _as_client(sender: Sender, endpoint: Endpoint) -> Config:
+    """A service's VIP, called from the gateway's own pod: captured by its ztunnel, or balanced by kube-proxy."""
+    ip, _, port = endpoint.address.rpartition(":")
+    row = sender.plan.views.pod(endpoint.workload)
+    if row is not None and row.capture == "ambient":
+        return {"address": address(*ztunnel.outbound(sender.plan, sender.view, endpoint.workload, ip, int(port)))}
+    return {"address": address(*choices.kube_proxy(sender.plan, sender.view, ip, int(port)))}
 
 
 def _gateway_name(sender: Sender, endpoint: Endpoint) -> str:

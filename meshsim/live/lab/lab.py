@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Final, Self, final
 
-from meshsim.live.lab.addresses import Addresses, listeners
+from meshsim.live.lab import watches
+from meshsim.live.lab.addresses import Block
 from meshsim.live.lab.certificates import Authorities
 from meshsim.live.lab.compile import Compiled, Door
 from meshsim.live.lab.drive import Load, drive
 from meshsim.live.lab.faults import LabFault
+from meshsim.live.lab.listeners import listeners
 from meshsim.live.lab.observe import AccessLogs, Observation, observe
 from meshsim.live.lab.plan import Plan
 from meshsim.live.lab.pods import FAILURE, PODS
@@ -33,10 +35,12 @@ class Lab:
     def __init__(self) -> None:
         self.program = binary()
         self.directory = workplace()
-        self.addresses = Addresses()
+        self._block = Block()
+        self.addresses = self._block.addresses
         self.authorities = Authorities(self.directory / "certificates")
         self.processes: dict[str, Process] = {}
         self.seconds_to_ready = 0.0
+        self._room = watches.free() // watches.SHARE
         self._logs = AccessLogs({})
         self._pods: dict[str, str] = {}
         self._rows = 0
@@ -54,6 +58,7 @@ class Lab:
         """End every process and remove the lab's files."""
         for process in self.processes.values():
             process.stop()
+        self._block.close()
         remove(self.directory)
 
     def show(self, moment: Compiled) -> None:
@@ -64,16 +69,19 @@ class Lab:
             msg = "the lab's processes must all be started by the thread that made the lab"
             raise LabFault(msg)
         self._unserved(moment)
+        told = self._told(moment)
         for name in fresh:
             folder = Plan.folder_in(self.directory, name)
             folder.mkdir(parents=True, exist_ok=True)
             process = Process(name, folder, self.directory / f"{len(self.processes)}.sock")
             self.processes[name] = process
-            process.start(self.program, moment.processes[name])
+            process.start(self.program, told[name])
         for name, process in self.processes.items():
             if name not in fresh:
-                process.tell(moment.processes.get(name, Resources()))
+                process.tell(told[name])
         self._wait(fresh, lambda name: self.processes[name].ready())
+        for name in fresh:
+            self.processes[name].accepted()
         self._wait_for_listeners(moment)
         self._pods = dict(moment.pods)
         if fresh:
@@ -90,9 +98,13 @@ class Lab:
         headers: Mapping[str, str] | None = None,
         requests: int,
         per_connection: int = 1,
+        varied: bool = False,
         at_once: int = 8,
     ) -> Observation:
-        """Send requests through a door. Raises LabFault where clients and pods count differently."""
+        """Send requests through a door; `varied`, so many over a connection in the mean.
+
+        Raises LabFault where clients and pods count differently.
+        """
         self._rows += 1
         self._logs.fresh()
         before = self._answers()
@@ -103,6 +115,7 @@ class Lab:
             headers=headers or {},
             requests=requests,
             per_connection=per_connection,
+            varied=varied,
             at_once=at_once,
             row=str(self._rows),
         )
@@ -137,6 +150,12 @@ class Lab:
             if counted < number:
                 msg = f"clients have {number} answers of {pod}, which itself counted {counted}"
                 raise LabFault(msg, hint="another process listens at the lab's addresses: ss -ltnp 'src 127.0.0.0/8'")
+
+    def _told(self, moment: Compiled) -> dict[str, Resources]:
+        """What every process is told, with as many files to watch as there is room for."""
+        wanted = {name: moment.processes.get(name, Resources()) for name in {**self.processes, **moment.processes}}
+        watched = watches.choose(wanted, self._room)
+        return {name: watches.within(name, resources, watched) for name, resources in wanted.items()}
 
     def _unserved(self, moment: Compiled) -> None:
         """Nobody may listen where a new listener of the lab will."""

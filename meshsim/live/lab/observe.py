@@ -17,6 +17,8 @@ RETRIED: Final = frozenset({"URX"})
 """Flags that say how often it was tried, not what failed."""
 DECISIVE: Final = ("UH", "NR", "NC")
 """Flags of a failure that a proxy decided by itself, whatever came after."""
+FAILED: Final = frozenset((*DECISIVE, "UF"))
+"""Flags of a failure, also where the answer's code is 200, as it is to gRPC requests."""
 PATIENCE: Final = 10.0
 """Seconds that a loaded machine may take to write its access logs."""
 
@@ -39,12 +41,12 @@ class Failure:
 @frozen
 class Observation:
     """What came back: answers by pod, failures by kind, over so many requests; `connections` has each connection's
-    answers in order."""
+    answers in order, pods and failures alike."""
 
     pods: Mapping[str, int]
     failures: Mapping[Failure, int]
     requests: int
-    connections: tuple[tuple[str, ...], ...] = ()
+    connections: tuple[tuple[str | Failure, ...], ...] = ()
 
 
 @final
@@ -83,27 +85,29 @@ def observe(replies: Sequence[Reply], logs: AccessLogs, first_hop: str) -> Obser
     while failed and not _complete(failed, lines) and time.monotonic() < limit:
         time.sleep(0.02)
         lines += logs.fresh()
-    by_request = _by_request(lines)
-    silent = _silent(lines)
-    failures: Counter[Failure] = Counter()
-    for reply in failed:
-        if reply.status == REFUSED:
-            failures[Failure("closed", "", first_hop)] += 1
-        elif reply.status == CLOSED:
-            failures[by_request.get(reply.ident) or silent or Failure("closed", "", first_hop)] += 1
-        else:
-            said = by_request.get(reply.ident)
-            where, flag = (said.where, said.flag) if said is not None else ("", "")
-            failures[Failure(str(reply.status), flag, where)] += 1
-    connections: dict[int, list[str]] = {}
+    by_request, silent = _by_request(lines), _silent(lines)
+    connections: dict[int, list[str | Failure]] = {}
     for reply in replies:
-        connections.setdefault(reply.connection, []).append(reply.body if reply.status == 200 else str(reply.status))
+        answer = reply.body if reply.status == 200 else _failure(reply, by_request, silent, first_hop)
+        connections.setdefault(reply.connection, []).append(answer)
+    answers = [answer for _, some in sorted(connections.items()) for answer in some]
     return Observation(
-        pods=Counter(reply.body for reply in replies if reply.status == 200),
-        failures=failures,
+        pods=Counter(answer for answer in answers if isinstance(answer, str)),
+        failures=Counter(answer for answer in answers if isinstance(answer, Failure)),
         requests=len(replies),
-        connections=tuple(tuple(answers) for _, answers in sorted(connections.items())),
+        connections=tuple(tuple(some) for _, some in sorted(connections.items())),
     )
+
+
+def _failure(reply: Reply, by_request: Mapping[str, Failure], silent: Failure | None, first_hop: str) -> Failure:
+    """Why a request was not answered by a pod, as far as the proxies say it."""
+    closed = Failure("closed", "", first_hop)
+    if reply.status == REFUSED:
+        return closed
+    said = by_request.get(reply.ident)
+    if reply.status == CLOSED:
+        return said or silent or closed
+    return Failure(str(reply.status), said.flag if said else "", said.where if said else "")
 
 
 def _complete(failed: Iterable[Reply], lines: Sequence[tuple[str, Mapping[str, str]]]) -> bool:
@@ -119,8 +123,8 @@ def _by_request(lines: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, Fai
     """For each request that an HTTP hop failed, that hop: the one whose answer came from nowhere else."""
     found: dict[str, Failure] = {}
     for process, line in lines:
-        if line["id"] and line["details"] != PASSED_ON and line["code"] != "200":
-            flags = [flag for flag in line["flags"].split(",") if flag not in RETRIED]
+        flags = [flag for flag in line["flags"].split(",") if flag not in RETRIED]
+        if line["id"] and line["details"] != PASSED_ON and (line["code"] != "200" or FAILED.intersection(flags)):
             found[line["id"]] = Failure(line["code"], ",".join(flags), _hop(process))
     return found
 

@@ -9,13 +9,14 @@ is not.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import final
+from typing import Final, final
 
 from meshsim.live.lab.choices import Choice, Place, draw, kube_proxy
 from meshsim.live.lab.plan import Plan
 from meshsim.live.lab.resources import Config, address, listener, tcp_proxy
 from meshsim.live.lab.senders import Sender
 from meshsim.model.frozen import record
+from meshsim.model.shares import spared
 from meshsim.tables.service import LoadBalancing, Mode, Scope, Service, Visibility
 from meshsim.tables.views import ClusterView
 from meshsim.tables.workload import (
@@ -26,11 +27,14 @@ from meshsim.tables.workload import (
     Workload,
 )
 
+WHOLLY: Final = 100
+"""The percentage at which a drained endpoint takes no new connection."""
+
 
 def outbound(plan: Plan, view: ClusterView, uid: str, ip: str, port: int) -> Place:
     """The listener that captures connections of the client `uid` to `ip:port`; returns where it is."""
     process = f"ztunnel:{view.name}"
-    source = view.ztunnel.workloads[uid]
+    source = view.ztunnel.workloads.get(uid) or _unlisted(plan, view, uid)
     made = _Outbound(plan, view, Sender(plan, process, view, plan.identity(view, source.identity)), source, ip, port)
     name = f"outbound|{uid}|{ip}|{port}"
     draw(plan, process, name, made.choices())
@@ -38,6 +42,13 @@ def outbound(plan: Plan, view: ClusterView, uid: str, ip: str, port: int) -> Pla
     proxy = tcp_proxy(name, {name: 1}, plan.logs(process, "outbound"))
     plan.process(process).listeners[name] = listener(name, address(*where), [proxy])
     return where
+
+
+def _unlisted(plan: Plan, view: ClusterView, uid: str) -> Workload:
+    """A gateway's pod that no manifest shows, as the ztunnel of its node knows it."""
+    row = plan.views.pod(uid)
+    namespace = row.namespace if row is not None else ""
+    return Workload(uid=uid, namespace=namespace, network=view.network, cluster=view.name, protocol=Protocol.HBONE)
 
 
 @final
@@ -120,28 +131,31 @@ class _Outbound:
         return ((single,) if single is not None else ()), None
 
     def _best(self, behind: tuple[Sequence[Workload], LoadBalancing | None]) -> list[Workload]:
-        ranked = [
-            (rank, w) for w in behind[0] if (rank := _matched(self.source, self.network, w, behind[1])) is not None
-        ]
+        taking = [w for w in behind[0] if w.drained < WHOLLY]
+        ranked = [(r, w) for w in taking if (r := _matched(self.source, self.network, w, behind[1])) is not None]
         most = max((rank for rank, _ in ranked), default=0)
         return [workload for rank, workload in ranked if rank == most]
 
     def _to_endpoints(self, service: Service) -> list[Choice]:
         if self.port not in service.ports:
             return []
-        found = []
+        found: list[tuple[int, Workload, Config]] = []
         for number, workload in enumerate(self.view.ztunnel.endpoints(service)):
             rank = _matched(self.source, self.network, workload, service.load_balancing)
             port = workload.services.get(str(service.key), {}).get(self.port) or service.ports[self.port]
-            if rank is None or not port or not workload.capacity:
+            if rank is None or not port or not workload.capacity or workload.drained == WHOLLY:
                 continue
             host = (
                 self._remote(workload, service, str(number))
                 if workload.network != self.network
                 else self._pod(workload, port)
             )
-            found.append(Choice(host, Fraction(workload.capacity), -rank))
-        return found
+            found.append((rank, workload, host))
+        shares: dict[int, Fraction] = {}
+        for level in {rank for rank, _, _ in found}:
+            own = {i: workload for i, (rank, workload, _) in enumerate(found) if rank == level}
+            shares |= spared({i: w.capacity for i, w in own.items()}, {i: w.drained for i, w in own.items()})
+        return [Choice(host, shares[i], -rank) for i, (rank, _, host) in enumerate(found)]
 
     def _to_workload(self, workload: Workload) -> list[Choice]:
         if workload.waypoint is None:
