@@ -564,7 +564,11 @@ def test_a_filled_text_replaces_its_own_variables_alone():
 def test_every_name_that_is_created_is_claimed_first():
     found = planned(load(SCENARIOS / "guide-gateway-api"))
     claimed = {c.name for s in found.steps for c in s.commands if isinstance(c, Claim)}
-    assert claimed == {"meshsim", "meshsim-cluster1", "meshsim-cluster2"} == {s.ours for s in found.cleanup}
+    created = {words[-1] for words in runs(found.steps) if words[:3] == ("docker", "network", "create")}
+    created |= {
+        words[words.index("--name") + 1] for words in runs(found.steps) if "create" in words and "kind" in words
+    }
+    assert claimed == {"meshsim", "meshsim-cluster1", "meshsim-cluster2"} == created
 
 
 def test_the_digest_tells_plans_apart(tmp_path: Path):
@@ -577,7 +581,7 @@ def test_the_digest_tells_plans_apart(tmp_path: Path):
 def test_a_clusters_authority_is_signed_by_its_root(tmp_path: Path):
     session = scenario(tmp_path)
     steps = tuple(certificates(places(session.mesh, session.scenario, SETTINGS)))
-    found = Plan(scenario="x", source=("x",), prefix="x", programs=(), steps=steps, cleanup=(), contexts={})
+    found = Plan(scenario="x", source=("x",), prefix="x", programs=(), steps=steps, contexts={})
 
     def real_openssl(command: Any, *, timeout: float) -> Ran:
         return run(command, timeout=timeout) if command[0] in {"openssl", "cat"} else Ran(0, b"a: b\n", "")

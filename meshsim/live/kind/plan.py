@@ -55,7 +55,6 @@ def plan(subject: Subject, source: Sequence[str], settings: Settings) -> Plan:
         programs=tuple(dict.fromkeys(wanted)),
         secrets=(settings.licence,) if any(place.solo for place in found) else (),
         steps=steps,
-        cleanup=tuple(clusters.delete(found, settings)),
         notes=tuple(made.notes()),
         lacking=(*istio.lacking(found, subject.mesh, settings), *argo.lacking(found), *made.unpullable()),
         contexts={place.name: place.context for place in found},
