@@ -244,6 +244,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "trafficDistribution": text,
             "publishNotReadyAddresses": flag,
             "externalName": text,
+            "externalIPs": [text],
         }
     },
     "Pod": {
