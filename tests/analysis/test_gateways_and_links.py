@@ -281,3 +281,29 @@ def test_a_locked_down_pod_is_refused_to_an_ingress_that_goes_around_the_waypoin
     row = through("istio", policy)
     assert [(e.code, e.share) for e in row.errors] == [("503", 1)]
     assert set(row.reasons) == {"MS205", "MS504"}
+
+
+class TestWhatAnHttpGatewayAnswers:
+    """A connection that closes behind a gateway is 503 UF to its client: measured with Envoy 1.39.3 in the lab."""
+
+    @pytest.mark.parametrize("kind", ["istio", "kgateway"])
+    def test_where_the_other_clusters_waypoint_has_no_pod(self, kind: str) -> None:
+        home = with_rollout(labels={"istio.io/ingress-use-waypoint": "true"}, state="empty")
+        away = with_client()
+        away["manifests"] += front(kind)
+        row = only(scenario(home, away, calls=[("ingress:c2/shop/front", "web.example.com:80")]))
+        assert [(e.code, e.flag, e.where, e.share) for e in row.errors] == [("503", "UF", "gateway:c2/shop/front", 1)]
+        assert "MS206" in row.reasons
+
+    def test_where_kgateways_own_ztunnel_finds_no_endpoint(self) -> None:
+        row = through("kgateway", replicas=0, bound=False)
+        assert [(e.code, e.flag, e.where) for e in row.errors] == [("503", "UF", "gateway:c1/shop/front")]
+        assert row.reasons == ("MS307",)
+
+
+def test_a_failure_that_no_rollout_governs_has_its_reason_too() -> None:
+    """The client's own cluster has a Service of its own under the name, nobody's Rollout."""
+    away = with_pods(2)
+    away["ztunnel"] = {"env": {"NETWORK": "elsewhere"}}
+    (row,) = ask(scenario(away, calls=[("c1/shop/client", GLOBAL)]), None)
+    assert (row.verdict, row.rollout, row.reasons) == (Verdict.FAILING, None, ("MS105",))
