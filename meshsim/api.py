@@ -181,7 +181,7 @@ def ztunnel_inbound(tables: ZtunnelTables, local_uid: str, authority: str) -> in
     local = _workload(tables, local_uid)
     if local is None:
         return ztunnel.unknown_source(local_uid)
-    host, _, port = authority.rpartition(":")
+    host, _, port = str(authority).rpartition(":")
     if not host or not _is_port(port):
         msg = f"{authority!r} is no authority such as 10.0.0.1:80, [fd00::1]:80 or web.shop.svc.cluster.local:80"
         raise InputError(msg)
@@ -237,9 +237,17 @@ def priority_load(levels: Sequence[tuple[int, int]], panic: int = 0, overprovisi
     >>> priority_load([(0, 10), (0, 10)])
     [100, 0]
     """
+    if not isinstance(levels, list | tuple):
+        msg = f"{levels!r} is no list of (healthy, total), one for each priority"
+        raise InputError(msg)
     for level in levels:
-        if len(level) != 2 or not 0 <= level[0] <= level[1]:
+        pair = isinstance(level, list | tuple) and len(level) == 2 and all(type(count) is int for count in level)
+        if not pair or not 0 <= level[0] <= level[1]:
             msg = f"{level!r} is no (healthy, total) of a priority's hosts such as (5, 10)"
+            raise InputError(msg)
+    for name, percent in (("panic", panic), ("overprovision", overprovision)):
+        if type(percent) is not int or percent < 0:
+            msg = f"{name} {percent!r} is not a whole number of percent"
             raise InputError(msg)
     return list(priority.priority_load(levels, panic, overprovision).percents)
 
@@ -251,7 +259,7 @@ def _is_port(port: int | str) -> bool:
 
 def _destination(destination: str) -> tuple[str, int]:
     """An address and a port; an IPv4 address in IPv6's clothes is IPv4 (ztunnel src/socket.rs `to_canonical`)."""
-    host, _, port = destination.rpartition(":")
+    host, _, port = str(destination).rpartition(":")
     try:
         address = ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, final
+from typing import Final
 
 from meshsim.analysis.calls import Call
+from meshsim.analysis.extensions import GATEWAY_NAME, Place, acting
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.controlplane.policies import is_for_ztunnel, unevaluated
 from meshsim.manifests.fields import relevant_fields
@@ -13,7 +14,6 @@ from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE
 from meshsim.mesh.pods import capture
 from meshsim.model.facts import Fact, Facts
-from meshsim.model.frozen import record
 from meshsim.model.names import subject
 from meshsim.model.trace import Delivered, Path, Trace
 
@@ -40,7 +40,7 @@ def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace:
             if field == _AFFINITY and not plain:
                 continue
             found[f"{subject(cluster, manifest.key)} {field} ({where}) is not modelled"] = None
-    for sentence in _objects(situation, paths):
+    for sentence in _objects(situation, call, paths):
         found[sentence] = None
     return tuple(found)
 
@@ -99,45 +99,35 @@ def looked_at(facts: Iterable[Fact]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, parts in kinds if len(parts) == 4 and parts[1] in _CLASSIFIED))
 
 
-def _objects(situation: Situation, paths: tuple[Path, ...]) -> Iterator[str]:
+def _objects(situation: Situation, call: Call, paths: tuple[Path, ...]) -> Iterator[str]:
     """Policies and extensions that act on a proxy or pod of the path, and are not modelled."""
     for place in _places(situation, paths):
         here = situation.mesh.clusters[place.cluster]
-        for manifest in here.of("AuthorizationPolicy", "EnvoyFilter", "WasmPlugin"):
-            if manifest.namespace not in {place.namespace, SYSTEM_NAMESPACE}:
-                continue
-            about = _policy(manifest, place) if manifest.kind == "AuthorizationPolicy" else "acts on this path"
-            if about:
-                yield f"{subject(place.cluster, manifest.key)} ({manifest.evidence()}) {about} and is not modelled"
+        about = [
+            (manifest, _policy(manifest, place))
+            for manifest in here.of("AuthorizationPolicy")
+            if manifest.namespace in {place.namespace, SYSTEM_NAMESPACE}
+        ]
+        for manifest, does in (*about, *acting(here, place, dict(call.headers))):
+            if does:
+                yield f"{subject(place.cluster, manifest.key)} ({manifest.evidence()}) {does} and is not modelled"
 
 
-@final
-@record
-class _Place:
-    """A proxy or pod on the path. `kind` is waypoint, gateway, sidecar, or the capture of a pod."""
-
-    cluster: str
-    namespace: str
-    kind: str
-    name: str
-    labels: tuple[tuple[str, str], ...] = ()
-
-
-def _places(situation: Situation, paths: tuple[Path, ...]) -> Iterator[_Place]:
-    found: dict[_Place, None] = {}
+def _places(situation: Situation, paths: tuple[Path, ...]) -> Iterator[Place]:
+    found: dict[Place, None] = {}
     for path in paths:
         for step in path.steps:
             kind, _, rest = step.hop.partition(":")
             if kind in {"waypoint", "gateway", "sidecar"} and "/" in rest:
                 cluster, namespace, name = rest.split("/")[:3]
                 labels = _proxy_labels(situation, cluster, namespace, kind, name.rpartition("~")[2])
-                found[_Place(cluster, namespace, kind, name, labels)] = None
+                found[Place(cluster, namespace, kind, name, labels)] = None
         if isinstance(path.outcome, Delivered):
             pod = situation.plane.registry.pod_by_uid.get(path.outcome.workload)
             if pod is not None:
                 caught = capture(situation.mesh.clusters[pod.cluster], pod, Facts()) or "unknown"
                 labels = tuple(sorted(pod.labels.items()))
-                found[_Place(pod.cluster, pod.namespace, caught, pod.name, labels)] = None
+                found[Place(pod.cluster, pod.namespace, caught, pod.name, labels)] = None
     yield from found
 
 
@@ -146,7 +136,7 @@ def _proxy_labels(
 ) -> tuple[tuple[str, str], ...]:
     """A proxy's pods' labels; a Gateway's pods bear its name where the manifests show none (Istio docs, Gateway API,
     automated deployment)."""
-    own = {"gateway.networking.k8s.io/gateway-name": name} if kind != "sidecar" else {}
+    own = {GATEWAY_NAME: name} if kind != "sidecar" else {}
     registry = situation.plane.registry
     bearing = registry.matching(cluster, namespace, own)[:1] if own else ()
     workload = bearing[0].workload if bearing else "" if own else name
@@ -159,7 +149,7 @@ def _proxy_labels(
     return tuple(sorted(own.items()))
 
 
-def _policy(manifest: Manifest, place: _Place) -> str:
+def _policy(manifest: Manifest, place: Place) -> str:
     """How an AuthorizationPolicy acts there beyond what is modelled: what a pod's ztunnel enforces is."""
     if not is_for_ztunnel(manifest):
         targets = manifest.get("spec", "targetRefs") or [manifest.get("spec", "targetRef")]

@@ -127,6 +127,10 @@ class Parts:
             open={name: what for name, what in deployed.open.items() if name in rollouts},
         )
 
+    def alike(self, one: Manifest, other: Manifest) -> bool:
+        """Whether two states of an object tie it to the same others."""
+        return self._tied(one) == self._tied(other)
+
     def inventory(self) -> int:
         """What decides which calls there are: everything but how many pods a revision has, and which."""
         assert self._deployed is not None
@@ -137,16 +141,17 @@ class Parts:
 
     def _listed(self, part: _Part) -> int:
         if part.inventory is None:
-            part.inventory = hash(frozenset((place[0], self._bare(m)) for place, m in part.objects.items()))
+            found = {(place[0], self._bare(m)) for place, m in part.objects.items()}
+            part.inventory = hash(frozenset(one for one in found if one[1] is not None))
         return part.inventory
 
     def _bare(self, manifest: Manifest) -> object:
-        """An object without what controllers write all the time."""
+        """An object without what controllers write all the time; None for a revision without pods."""
         data, ties = manifest.data, self._tied(manifest)
         spec = data.get("spec") or {}
         if manifest.kind == "ReplicaSet":
             pods = bool(spec.get("replicas", 1) or (data.get("status") or {}).get("replicas"))
-            return manifest.namespace, _owner_of(data) or manifest.name, ties, _inert(spec), pods
+            return (manifest.namespace, _owner_of(data) or manifest.name, ties.labels, _inert(spec)) if pods else None
         if manifest.kind == "Service":
             return manifest.key, ties, repr((manifest.labels, {k: v for k, v in spec.items() if k != "selector"}))
         if manifest.kind == "Rollout":

@@ -11,7 +11,7 @@ exit codes: 0 agreement, 1 disagreement, 2 wrong call, 3 wrong input, a program 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meshsim.live.kind.places import Settings
     from meshsim.live.kind.play import Runner
     from meshsim.live.kind.steps import Compare, Observe, Plan
+    from meshsim.live.observe import Through
     from meshsim.report.formats import Heading
     from meshsim.session import Session
 
@@ -32,7 +33,7 @@ examples:
   meshsim live kind scenarios/istio-client-local-waypoint --stand-in
   meshsim live kind . --istioctl ~/solo/istioctl --keep
   meshsim live kind . --install helm --istio-version 1.30.1
-  meshsim live kind . --delete
+  meshsim live kind --delete
 """
 
 
@@ -80,9 +81,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play the scenario; return the exit code."""
+    from meshsim.live import commands as programs
     from meshsim.live.kind.plan import plan
     from meshsim.live.kind.script import script
 
+    if options.delete:
+        return _delete(Path(options.work), programs.run)
     session, heading = load(options, options.scenario)
     if session.scenario.path == "-" or any(path.endswith("=-") for path in options.cluster):
         msg = "standard input can be read once, and this reads the scenario again and again"
@@ -91,8 +95,6 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         emit(script(made, options.work))
         return 0
-    from meshsim.live import commands as programs
-
     return play(made, session, heading, options, programs.run)
 
 
@@ -102,23 +104,17 @@ def play(made: "Plan", session: "Session", heading: "Heading", options: argparse
 
     from meshsim.live.kind.play import Player
 
-    _ready(made, delete=options.delete)
+    _ready(made)
     player = Player(
         made,
         Path(options.work),
         run,
-        observe=lambda command, file: _observe(made, session, command, file, run),
+        observe=lambda command, file, through: _observe(made, session, command, file, run, through),
         compare=lambda command, file: _compare(session, heading, command, file),
         told=_told,
         clock=time.monotonic,
         sleep=time.sleep,
     )
-    if options.delete:
-        if not player.lines:
-            msg = f"{options.work} has no record of anything created"
-            raise InputError(msg, hint="name the directory with --work")
-        player.remove()
-        return 0
     for note in made.notes:
         _told(f"note: {note}")
     code = player.play(keep=options.keep)
@@ -127,17 +123,31 @@ def play(made: "Plan", session: "Session", heading: "Heading", options: argparse
     return code
 
 
-def _ready(made: "Plan", *, delete: bool) -> None:
-    """Refuse, with every reason at once, what could not succeed."""
+def _delete(directory: Path, run: "Runner") -> int:
+    """Take away what an earlier run created, whatever the scenario is now."""
+    from meshsim.live.kind.play import recorded, remove
+
+    if not recorded(directory):
+        msg = f"{directory} has no record of anything created"
+        raise InputError(msg, hint="name the directory with --work")
+    _programs(("docker", "kind"))
+    remove(directory, run, told=_told)
+    return 0
+
+
+def _programs(wanted: Sequence[str]) -> None:
+    """Refuse where programs are missing, with all of their names."""
     import shutil
 
-    wanted = [name for name in made.programs if not delete or name in {"docker", "kind"}]
     missing = [name for name in wanted if shutil.which(os.path.expanduser(name)) is None]
     if missing:
         msg = f"not on this machine: {', '.join(missing)}"
         raise InputError(msg, hint="install them, or look at what would be done with --dry-run")
-    if delete:
-        return
+
+
+def _ready(made: "Plan") -> None:
+    """Refuse, with every reason at once, what could not succeed."""
+    _programs(made.programs)
     if made.lacking:
         first, *rest = made.lacking
         raise InputError("\n".join([first, *rest]), hint="--dry-run prints the script all the same")
@@ -147,7 +157,14 @@ def _ready(made: "Plan", *, delete: bool) -> None:
         raise InputError(msg, hint=f"export {unset[0]}=…, or name another with --license-env")
 
 
-def _observe(made: "Plan", session: "Session", command: "Observe", file: Path, run: "Runner") -> None:
+def _observe(
+    made: "Plan",
+    session: "Session",
+    command: "Observe",
+    file: Path,
+    run: "Runner",
+    through: "Mapping[str, Through]",
+) -> None:
     from dataclasses import replace
 
     from meshsim.live import observe as watching
@@ -158,7 +175,7 @@ def _observe(made: "Plan", session: "Session", command: "Observe", file: Path, r
     calls = [call for call in session.calls_in(situation) if call.target.host]
     config = str(file.parent / "kubeconfig")
     clusters = {n: Wanted(name=n, context=context, kubeconfig=config) for n, context in made.contexts.items()}
-    settings = watching.Settings(requests=made.requests, container=made.container)
+    settings = watching.Settings(requests=made.requests, container=made.container, through=through)
     rollouts = [managed.name for managed in situation.rollouts.values()]
     found = watching.observe(
         calls, rollouts, clusters, lambda words: run(words, timeout=120.0), settings, scenario=made.scenario

@@ -17,7 +17,7 @@ from meshsim.cli.options import add_clusters, at_of, load
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from meshsim.live.observe import Settings
+    from meshsim.live.observe import Settings, Through
     from meshsim.live.reading import Wanted
     from meshsim.live.recording import Observed, Recording
 
@@ -53,6 +53,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--container", default="", metavar="NAME", help="of the client pods (default: the first)")
     parser.add_argument("--from", dest="frm", metavar="CLIENT", help="only calls of this client")
+    parser.add_argument(
+        "--through",
+        action="append",
+        default=[],
+        metavar="CALLER=CLIENT[@ADDRESS]",
+        help="who makes the calls of a caller that is no pod, and where it connects: "
+        "ingress:cluster1/shop/front=cluster1/tools/curl@203.0.113.9 (repeatable)",
+    )
     parser.add_argument("--names-only", action="store_true", help="leave out calls to IP addresses")
     parser.add_argument("--source", metavar="TEXT", help="said in the file: who observed, where (no date by default)")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: standard output)")
@@ -171,7 +179,27 @@ def _settings(options: argparse.Namespace) -> "Settings":
         limit=options.limit,
         container=options.container,
         patterns=tuple(options.identify) or DEFAULT,
+        through=dict(_through(given) for given in options.through),
     )
+
+
+def _through(given: str) -> "tuple[str, Through]":
+    from meshsim.live.loop import Unsendable, address
+    from meshsim.live.observe import Through
+
+    caller, equals, rest = given.partition("=")
+    client, at, where = rest.partition("@")
+    if not equals or ":" not in caller or client.count("/") != 2 or (at and not where):
+        msg = f"--through {given!r} is not CALLER=CLIENT[@ADDRESS]"
+        hint = "write --through ingress:cluster1/shop/front=cluster1/tools/curl@203.0.113.9, or external:cluster1=…"
+        raise UsageError(msg, hint=hint)
+    try:
+        if where:
+            address(where)
+    except Unsendable as error:
+        msg = f"--through {given!r}: {error}"
+        raise UsageError(msg) from None
+    return caller, Through(client=client, address=where)
 
 
 def _write(path: Path, text: str) -> None:

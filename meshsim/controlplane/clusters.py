@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import final
 
-from meshsim.controlplane.destinationrules import EffectiveRule, destination_rule
+from meshsim.controlplane.destinationrules import EffectiveRule, destination_rule, exported, host_matches
 from meshsim.controlplane.endpoints import cluster_of
 from meshsim.controlplane.hosts import Place
 from meshsim.controlplane.known import KnownService, Port
 from meshsim.manifests.manifest import Manifest
+from meshsim.model.names import subject
 from meshsim.tables.envoy import Cluster as EnvoyCluster
 from meshsim.tables.envoy import Endpoint
 
@@ -95,10 +96,26 @@ class Clusters:
         )
         return name
 
-    def absent(self, name: str, status: int) -> str:
-        """A destination that has no cluster; `status` is what its share is answered with."""
-        self.missing[name] = status
+    def absent(self, name: str, status: int, host: str = "") -> str:
+        """A destination that has no cluster; `status` is what its share is answered with.
+
+        A host that a ServiceEntry of the user's gives has one, and where it leads is not modelled.
+        """
+        entry = self._entry(host) if host else None
+        if entry is None:
+            self.missing[name] = status
+        else:
+            said = f"{subject(self.place.cluster.name, entry.key)} has the host {host}; its endpoints are not modelled"
+            self.made[name] = EnvoyCluster(name=name, host=host, port=0, unmodelled=(said,))
         return name
+
+    def _entry(self, host: str) -> Manifest | None:
+        """The ServiceEntry that gives a host, as far as this proxy sees it."""
+        for entry in self.place.cluster.of("ServiceEntry"):
+            hosts = map(str, entry.get("spec", "hosts", default=[]))
+            if exported(entry, self.namespace) and any(host_matches(pattern, host) for pattern in hosts):
+                return entry
+        return None
 
     def name(self, host: str, port: int, subset: str) -> str:
         """Istio's name: `inbound-vip|port|http/subset|host` at the service's own waypoint, else `outbound|…`."""

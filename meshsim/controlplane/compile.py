@@ -1,6 +1,6 @@
 """A Mesh compiled into the tables of every proxy, each part when it is first asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
@@ -8,7 +8,7 @@ from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
 from meshsim.controlplane.clusters import Clusters
 from meshsim.controlplane.components import ISTIO_GATEWAY, Component, assumed_pod, component, waypoints
-from meshsim.controlplane.discovery import contested_flat, ztunnel_tables
+from meshsim.controlplane.discovery import contested_flat, workload_binding, ztunnel_tables
 from meshsim.controlplane.gateways import gateway_chain
 from meshsim.controlplane.hosts import Place, Reach
 from meshsim.controlplane.ingress_class import Ingress, ingress, refuses_remote_entries
@@ -16,6 +16,7 @@ from meshsim.controlplane.known import Federation, KnownService, KnownWaypoint, 
 from meshsim.controlplane.policies import peer_authentications, policies
 from meshsim.controlplane.registry import Registry
 from meshsim.controlplane.towaypoints import ToWaypoints, by_ztunnel, without_remote
+from meshsim.controlplane.waypointpolicies import implicit_policies
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import with_faults
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
@@ -24,6 +25,7 @@ from meshsim.model.errors import Bug
 from meshsim.model.facts import Facts
 from meshsim.tables.envoy import Chain, Proxy
 from meshsim.tables.envoy import Cluster as EnvoyCluster
+from meshsim.tables.policy import Policy
 from meshsim.tables.views import ClusterView, Name, PodRow
 from meshsim.tables.workload import Locality
 
@@ -357,6 +359,10 @@ class ControlPlane:
             principal=self._principal(ident),
         )
 
+    def _implicit(self, here: Cluster, known: Mapping[str, KnownService]) -> Iterator[Policy]:
+        pods = ((pod, workload_binding(self.registry, pod)) for pod in self.registry.pods(here.name))
+        return implicit_policies(here, known.values(), pods, self._principal)
+
     def _dumped(self, here: Cluster) -> ClusterView:
         from meshsim.controlplane.dumped import adopted, dumped_view
 
@@ -430,9 +436,12 @@ class ControlPlane:
                 for h, s in known.items()
                 if any(m.gateway and not m.always_ready for m in s.members)
             },
-            policies=tuple(policies(here)),
+            policies=(*policies(here), *self._implicit(here, known)),
             stricts=tuple(peer_authentications(here)),
             no_vip=frozenset(h for h, s in known.items() if not s.vip and not _is_headless(s)),
+            unserved=frozenset(h for h, s in known.items() if not s.global_members)
+            if here.dialect.value("eastwest.global-only")
+            else frozenset(),
         )
 
 

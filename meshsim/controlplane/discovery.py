@@ -184,7 +184,7 @@ def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Work
     if protocol is None:
         caught, why = registry.captured(pod)
         protocol = Protocol.HBONE if caught in {"ambient", "sidecar"} else Protocol.TCP
-    binding = _workload_binding(registry, pod)
+    binding = workload_binding(registry, pod)
     return Workload(
         uid=pod.uid,
         name=pod.name,
@@ -202,7 +202,7 @@ def _pod(registry: Registry, pod: Pod, protocol: Protocol | None = None) -> Work
     )
 
 
-def _workload_binding(registry: Registry, pod: Pod) -> Binding:
+def workload_binding(registry: Registry, pod: Pod) -> Binding:
     """A pod's own waypoint, for traffic that addresses it by IP. Pods of one owner share their labels."""
     key = (pod.cluster, pod.namespace, pod.owner.kind, pod.owner.name)
     if pod.real or key not in registry.workload_bindings:
@@ -237,7 +237,7 @@ def _entry(registry: Registry, here: Cluster, member: Member) -> Workload:
             why=member.facts,
         )
     pod = member.pod
-    binding = _workload_binding(registry, pod) if here.dialect.value("flat.workload-waypoint") else Binding()
+    binding = workload_binding(registry, pod) if here.dialect.value("flat.workload-waypoint") else Binding()
     caught, _ = registry.captured(pod)
     return Workload(
         uid=member.uid,

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, final
 
+from meshsim.controlplane import links
 from meshsim.controlplane.known import KnownService, KnownWaypoint
 from meshsim.controlplane.registry import Registry
 from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod
+from meshsim.model.facts import Facts
 from meshsim.model.frozen import frozen
 from meshsim.tables.service import Service
 from meshsim.tables.views import ClusterView, Name
@@ -47,7 +49,8 @@ def adopted(
     dump: ZtunnelDump, registry: Registry, here: Cluster, waypoints: Iterable[KnownWaypoint], entries: Mapping[str, str]
 ) -> Adopted:
     """The rows of a dump taken in `here`, in the words of the Mesh. `entries` are the generated entries of flat
-    peers' pods that the manifests imply."""
+    peers' pods that the manifests imply. Which peers are drained is their Gateways' to say: no page shows a row of
+    ztunnel's that tells."""
     rows = dump.tables.workloads.values()
     clusters = _clusters(rows, registry, here)
     makers = _Makers(registry)
@@ -57,10 +60,15 @@ def adopted(
     aliases: dict[str, str] = {}
     strangers: dict[str, str] = {}
     exact = {uid: _exact(registry, w, clusters) for uid, w in dump.tables.workloads.items()}
+    mesh = registry.mesh
+    spared = {
+        name: links.drained(mesh, here, peer, Facts()) for name, peer in mesh.clusters.items() if peer is not here
+    }
     taken.update(filter(None, exact.values()))
     for uid, workload in sorted(dump.tables.workloads.items()):
         cluster = clusters.get(_id(workload)) or _by_network(workload, registry)
         row = replace(workload, uid=_renamed(workload, clusters), cluster=cluster or workload.cluster)
+        row = replace(row, drained=spared.get(row.cluster, 0))
         pods = (found,) if (found := exact[uid]) else _speakers(workload, cluster, makers, served)
         free = found or next((pod for pod in pods if pod not in taken and _POD in uid), None)
         if free is not None:

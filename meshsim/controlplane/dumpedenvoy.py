@@ -61,12 +61,16 @@ class DumpedEnvoy:
         self._listeners = dump.tables.listeners or ()
 
     def proxy(self) -> Proxy:
-        """The proxy with the dump's tables; a dump of hosts alone leaves its routes to the manifests."""
+        """The proxy with the dump's tables; a dump of hosts alone leaves its routes to the manifests, and one of routes
+        alone its listeners and hosts."""
         tables = self.dump.tables
         clusters: Mapping[str, EnvoyCluster] = Lazy(tuple(tables.clusters), self._cluster)
         if tables.listeners is None:
             clusters = ChainMap(_Writable(clusters), _Writable(self.compiled.clusters))
-            return replace(self.compiled, clusters=clusters)
+            chains = self.compiled.chains
+            if any(tables.routes):
+                chains = Lazy(tuple(chains), self._by_routes)
+            return replace(self.compiled, chains=chains, clusters=clusters, missing_cluster_status=self._missing)
         return replace(
             self.compiled,
             chains=Lazy(tuple(self._known()), self._chain),
@@ -92,6 +96,22 @@ class DumpedEnvoy:
         else:
             found = self._of_gateway(host, port)
         return self._made(address, host, port, *found) if found is not None else None
+
+    def _by_routes(self, address: str) -> Chain | None:
+        """The manifests' chain with the dump's routes, by the name that istiod gives a route configuration
+        (pilot/pkg/networking/core/listener_waypoint.go, httproute.go, gateway.go)."""
+        compiled = self.compiled.chains.get(address)
+        host, port = _split(address)
+        names = {
+            "waypoint": (f"inbound-vip|{port}|http|{host}",),
+            "sidecar": (f"{host}:{port}", str(port)),
+        }.get(self.kind, tuple(f"http.{number}" for number in (port, *self._ports(port))))
+        name = next((name for name in names if name in self.dump.tables.routes), None)
+        if name is None or (compiled is not None and not compiled.http):
+            return compiled
+        chain = FilterChain(name=name, http=True, route_config=name)
+        listener = Listener(name=name, address="", port=port, chains=(chain,))
+        return self._made(address, host, port, listener, chain, self._host(chain, host, port, self._addresses(host)))
 
     def _of_waypoint(self, host: str, port: int) -> tuple[Listener, FilterChain, VirtualHost | None] | None:
         """A request takes the HTTP chain where a port that declares nothing has two."""

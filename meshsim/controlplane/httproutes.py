@@ -268,7 +268,8 @@ def _cluster(destination: Destination, clusters: Clusters) -> str:
         service = None  # a name that only a peer's takeover gives is no Service of this cluster
     port = service.port(destination.port) if service is not None and destination.port is not None else None
     if service is None or port is None:
-        return clusters.absent(f"outbound|{destination.port or ''}||{destination.host}", 500)
+        host = destination.host if service is None else ""
+        return clusters.absent(f"outbound|{destination.port or ''}||{destination.host}", 500, host)
     return clusters.service(service, port)
 
 

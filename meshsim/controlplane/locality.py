@@ -57,7 +57,7 @@ def priorities(
     >>> priorities([{"locality": "us/a"}, {"locality": "us/b"}], {"zoneAwareLbSetting": {}}, "us/a")
     [0, 0]
     """
-    rows = [_row(endpoint, f"endpoint {index}") for index, endpoint in enumerate(endpoints)]
+    rows = _rows(endpoints)
     localities = [locality_of(row.get("locality", row)) for row in rows]
     proxy = _row(proxy_locality, "proxy_locality")
     own = _own(proxy)
@@ -121,7 +121,7 @@ def locality_weights(
     >>> locality_weights(["us/a", "us/a", "us/b", "eu/c"], setting, "us/a")
     [40, 40, 20, 0]
     """
-    rows = [_row(endpoint, f"endpoint {index}") for index, endpoint in enumerate(endpoints)]
+    rows = _rows(endpoints)
     localities = [locality_of(row.get("locality", row)) for row in rows]
     proxy = _row(proxy_locality, "proxy_locality")
     stated, _ = _read({"enabled": False} if setting is None else setting)
@@ -161,10 +161,13 @@ def _distributed(
     for index, locality in enumerate(localities):
         counts[locality] = counts.get(locality, 0) + (weights[index] if weights is not None else 1)
     found: dict[Locality, int] = {}
-    for pattern, stated in (entry.get("to") or {}).items():
+    to = entry.get("to") or {}
+    if not isinstance(to, Mapping):
+        entry.fail(f"to {to!r} is not a mapping of weights")
+    for pattern, stated in to.items():
         weight = whole_number(stated, f"weight of {pattern} in distribute", _WHOLE)
         matched = [at for at in counts if at not in found and _matches(at, str(pattern))]
-        total = sum(counts[at] for at in matched)
+        total = sum(counts[at] for at in matched) or 1
         found.update({at: -(-counts[at] * weight // total) for at in matched})
     return {at: weight for at, weight in found.items() if weight}
 
@@ -212,11 +215,21 @@ def _own(proxy: Mapping[str, Any]) -> Locality:
     return locality_of(proxy.get("locality", proxy))
 
 
+def _rows(endpoints: Sequence[str | Mapping[str, Any] | None]) -> list[Mapping[str, Any]]:
+    if isinstance(endpoints, list | tuple):
+        return [_row(endpoint, f"endpoint {index}") for index, endpoint in enumerate(endpoints)]
+    msg = f"endpoints {endpoints!r} is not a list"
+    raise InputError(msg)
+
+
 def _row(value: Any, name: str) -> Mapping[str, Any]:
     if value is None or isinstance(value, str):
         return {"locality": value}
     if isinstance(value, Mapping):
-        return value
+        if isinstance(value.get("labels") or {}, Mapping):
+            return value
+        msg = f"{name}: labels {value['labels']!r} is not a mapping"
+        raise InputError(msg)
     msg = f"{name}: {value!r} is neither a mapping nor a locality"
     raise InputError(msg)
 

@@ -6,6 +6,7 @@ from typing import Any
 from meshsim.controlplane import destinationrules
 from meshsim.manifests.given import Documents, given_manifests
 from meshsim.manifests.manifest import Manifest
+from meshsim.model.errors import InputError
 from meshsim.model.names import absolute_host, fqdn
 
 
@@ -31,6 +32,13 @@ def destination_rule_for(
     >>> found["objects"], found["subsets"]["v1"]["labels"]
     (['shop/orders'], {'version': 'v1'})
     """
+    for what, value in (("host", host), ("proxy_namespace", proxy_namespace)):
+        if not isinstance(value, str) or not value:
+            msg = f"{what} must be a name, not {value!r}"
+            raise InputError(msg)
+    if labels is not None and not isinstance(labels, Mapping):
+        msg = f"labels {labels!r} is not a mapping"
+        raise InputError(msg)
     known = given_manifests(docs)
     host = absolute_host(host, proxy_namespace)
     namespace = service_namespace or _namespace_of(known, host, proxy_namespace)

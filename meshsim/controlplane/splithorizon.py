@@ -13,12 +13,12 @@ from typing import Final, final
 from meshsim.controlplane.binding import MANAGED, bind
 from meshsim.controlplane.components import Component, waypoints
 from meshsim.controlplane.distribution import distribution, load_balancing
-from meshsim.controlplane.globalscope import is_global
+from meshsim.controlplane.globalscope import global_entry, note_entry
 from meshsim.controlplane.ingress_label import ingress_use_waypoint
 from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, ports_of
 from meshsim.controlplane.members import local_members, pod_member
-from meshsim.controlplane.meshconfig import is_cluster_local
-from meshsim.controlplane.networkgateways import gateway_clusters
+from meshsim.controlplane.meshconfig import GLOBAL_LABEL, is_cluster_local, scope_configs
+from meshsim.controlplane.networkgateways import Leading, leading_into
 from meshsim.controlplane.registry import Registry
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.health import reachable
@@ -37,12 +37,16 @@ Key = tuple[str, str]
 @final
 @record
 class _Offer:
-    """One cluster's Service and whether its scope is global, with what was read to know."""
+    """One cluster's Service and the entry of the watcher's configuration that makes it global, None if it is local."""
 
     cluster: Cluster
     service: Manifest
-    shared: bool
+    entry: int | None
     facts: tuple[Fact, ...]
+
+    @property
+    def shared(self) -> bool:
+        return self.entry is not None
 
 
 @final
@@ -65,8 +69,14 @@ class SplitHorizon:
             for key, offer in self._offered(here, peer).items():
                 if offer.shared:
                     offers.setdefault(key, []).append(offer)
-        gateways: dict[str, tuple[str, ...]] = {}
-        return tuple(self._merged(here, key, offers[key], flag.read(), gateways) for key in sorted(offers))
+        gateways: dict[str, Leading] = {}
+        merged = (self._merged(here, key, offers[key], flag.read(), gateways) for key in sorted(offers))
+        return tuple(merged if several else (self._kept(here, service, flag.read()) for service in merged))
+
+    def _kept(self, here: Cluster, service: KnownService, flag: tuple[Fact, ...]) -> KnownService:
+        """A service of a cluster whose istiod shares none, whatever their labels (services.go `checkServiceScope`)."""
+        why = flag if any(self.registry.mesh.peers(here.name)) else ()
+        return replace(service, global_members=False, identity_facts=(*service.identity_facts, *why))
 
     def waypoints(self, name: str) -> tuple[KnownWaypoint, ...]:
         """This cluster's waypoints, with the pods of namesakes elsewhere where the waypoint's own Service is global,
@@ -79,21 +89,25 @@ class SplitHorizon:
                 shared = self._waypoint_shared(here, cluster, waypoint)
                 if cluster.name == name or shared:
                     found.setdefault((waypoint.namespace, waypoint.name), []).append((cluster, waypoint))
-        gateways: dict[str, tuple[str, ...]] = {}
+        gateways: dict[str, Leading] = {}
         return tuple(self._known_waypoint(here, key, owners, gateways) for key, owners in sorted(found.items()))
 
     def _offered(self, here: Cluster, cluster: Cluster) -> Mapping[Key, _Offer]:
-        if (here.name, cluster.name) not in self._offers:
+        """What a cluster offers; watchers with the same configuration see the same."""
+        entries = scope_configs(here)
+        known = (str(entries), cluster.name)
+        if known not in self._offers:
             found: dict[Key, _Offer] = {}
             for service in cluster.of("Service"):
                 if service.get("spec", "type") == "ExternalName" or service.labels.get(MANAGED):
                     continue
                 facts = Facts()
                 ident, where = subject(cluster.name, service.key), service.evidence("metadata", "labels")
-                shared = is_global(here, cluster, service.namespace, service.labels, ident, where, facts)
-                found[service.namespace, service.name] = _Offer(cluster, service, shared, facts.read())
-            self._offers[here.name, cluster.name] = found
-        return self._offers[here.name, cluster.name]
+                facts.note(ident, f"label:{GLOBAL_LABEL}", service.labels.get(GLOBAL_LABEL), where)
+                entry = global_entry(entries, cluster, service.namespace, service.labels)
+                found[service.namespace, service.name] = _Offer(cluster, service, entry, facts.read())
+            self._offers[known] = found
+        return self._offers[known]
 
     def _members(self, offer: _Offer) -> tuple[Member, ...]:
         key = (offer.cluster.name, (offer.service.namespace, offer.service.name))
@@ -107,7 +121,7 @@ class SplitHorizon:
         key: Key,
         offers: list[_Offer],
         flag: tuple[Fact, ...],
-        gateways: dict[str, tuple[str, ...]],
+        gateways: dict[str, Leading],
     ) -> KnownService:
         """One service as `here` knows it. The base is `here`'s own object, else the first: its waypoint, balancing
         and ports count, and its scope decides whether the others' pods do (multicluster.go:578-681)."""
@@ -120,6 +134,7 @@ class SplitHorizon:
             facts.take(flag)
         for offer in offers:
             facts.take(offer.facts)
+            note_entry(here, offer.entry, facts)
         elsewhere = [
             offer
             for offer in offers
@@ -127,10 +142,12 @@ class SplitHorizon:
         ]
         mine = self._members(base) if own is not None else ()
         near, far = self._elsewhere(here, elsewhere, gateways)
+        for network in dict.fromkeys(member.network for member in far):
+            facts.take(() if gateways[network].clusters else gateways[network].why)
         members = (*mine, *near, *(self._coalesced(key, base, far, gateways) if base.shared else ()))
         envoys = mine
         if base.shared and not is_cluster_local(here, host):
-            envoys = (*mine, *near, *(self._behind(m, gateways) for m in far if gateways[m.network]))
+            envoys = (*mine, *near, *(self._behind(m, gateways) for m in far if gateways[m.network].clusters))
         vips = self._vips(offers if base.shared else offers[:1], key)
         local_vip = next((vip.ip for vip in vips if vip.network == here.network.value), "")
         asked = base.cluster
@@ -159,7 +176,7 @@ class SplitHorizon:
         )
 
     def _elsewhere(
-        self, here: Cluster, offers: Iterable[_Offer], gateways: dict[str, tuple[str, ...]]
+        self, here: Cluster, offers: Iterable[_Offer], gateways: dict[str, Leading]
     ) -> tuple[tuple[Member, ...], tuple[Member, ...]]:
         """The other clusters' pods: those on this network, and those behind gateways."""
         near: list[Member] = []
@@ -170,7 +187,7 @@ class SplitHorizon:
                 near.extend(self._members(offer))
                 continue
             if network not in gateways:
-                gateways[network] = gateway_clusters(self.registry, here, network)
+                gateways[network] = leading_into(self.registry, here, network)
             far.extend(self._members(offer))
         return tuple(near), tuple(far)
 
@@ -179,7 +196,7 @@ class SplitHorizon:
         key: Key,
         base: _Offer,
         far: Iterable[Member],
-        gateways: Mapping[str, tuple[str, ...]],
+        gateways: Mapping[str, Leading],
     ) -> Iterator[Member]:
         """One entry for each remote network that has a gateway: it weighs all of the network's pods, ready or not,
         and is always healthy (multicluster.go:315-380)."""
@@ -188,14 +205,14 @@ class SplitHorizon:
             by_network.setdefault(member.network, []).append(member)
         host = fqdn(key[1], key[0])
         for network, members in by_network.items():
-            if gateways[network]:
+            if gateways[network].clusters:
                 pods = tuple(pod for member in members for pod in member.pods)
-                yield _gateway_member(network, gateways[network][0], f"{key[0]}/{host}", pods, base.facts)
+                yield _gateway_member(network, gateways[network].clusters[0], f"{key[0]}/{host}", pods, base.facts)
 
-    def _behind(self, member: Member, gateways: Mapping[str, tuple[str, ...]]) -> Member:
+    def _behind(self, member: Member, gateways: Mapping[str, Leading]) -> Member:
         """A remote pod for an Envoy, with the gateways that stand in for it: its own cluster's, else all of its
         network's (istio pilot/pkg/xds/endpoints/ep_filters.go selectNetworkGateways)."""
-        leading = gateways[member.network]
+        leading = gateways[member.network].clusters
         return replace(member, through=(member.cluster,) if member.cluster in leading else leading)
 
     def _vips(self, offers: Iterable[_Offer], key: Key) -> tuple[NetworkAddress, ...]:
@@ -216,16 +233,14 @@ class SplitHorizon:
         labels = manifest.labels
         if shown is None and manifest.get("spec", "infrastructure") is not None:
             labels = {str(k): str(v) for k, v in manifest.get("spec", "infrastructure", "labels", default={}).items()}
-        ident = subject(cluster.name, manifest.key)
-        where = manifest.evidence("metadata", "labels")
-        return is_global(here, cluster, waypoint.namespace, labels, ident, where, Facts())
+        return global_entry(scope_configs(here), cluster, waypoint.namespace, labels) is not None
 
     def _known_waypoint(
         self,
         here: Cluster,
         key: Key,
         owners: list[tuple[Cluster, Component]],
-        gateways: dict[str, tuple[str, ...]],
+        gateways: dict[str, Leading],
     ) -> KnownWaypoint:
         namespace, name = key
         host = fqdn(name, namespace)
@@ -242,11 +257,11 @@ class SplitHorizon:
                 far.setdefault(cluster.network.value, []).extend(waypoint.pods)
         for network in far:
             if network not in gateways:
-                gateways[network] = gateway_clusters(self.registry, here, network)
+                gateways[network] = leading_into(self.registry, here, network)
         entries = (
-            _gateway_member(network, gateways[network][0], f"{namespace}/{host}", tuple(pods), ())
+            _gateway_member(network, gateways[network].clusters[0], f"{namespace}/{host}", tuple(pods), ())
             for network, pods in far.items()
-            if gateways[network]
+            if gateways[network].clusters
         )
         addresses = component.manifest.get("status", "addresses", default=[]) if component.manifest is not None else []
         return KnownWaypoint(

@@ -96,7 +96,7 @@ def _route(manifest: Manifest, rule: str, backends: Sequence[Backend], clusters:
         name = (
             clusters.service(service, chosen, subset)
             if service is not None and chosen is not None
-            else clusters.absent(f"outbound|{number or port.number}|{subset}|{host}", 503)
+            else clusters.absent(f"outbound|{number or port.number}|{subset}|{host}", 503, "" if service else host)
         )
         weighted.append(WeightedCluster(cluster=name, weight=weight, backend=named))
     if not weighted:

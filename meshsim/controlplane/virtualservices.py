@@ -155,7 +155,7 @@ def _destination(entry: Manifest, destination: Mapping[str, Any], clusters: Clus
     number = (destination.get("port") or {}).get("number")
     service = clusters.known.get(host)
     if service is None:
-        return clusters.absent(f"outbound|{number or port}|{subset}|{host}", 503)
+        return clusters.absent(f"outbound|{number or port}|{subset}|{host}", 503, host)
     chosen = service.port(number) if number is not None or len(service.ports) == 1 else service.port(port)
     if chosen is None:
         return clusters.absent(f"outbound|{number or port}|{subset}|{host}", 503)

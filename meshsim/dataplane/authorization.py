@@ -61,7 +61,7 @@ def refusal(
             return Refused(rule=DENIED, message=f"{policy.name} denies {who}", facts=policy.why)
     allowing = [policy for policy in mine if policy.allow]
     if allowing and not any(matches(one, principal, port) for policy in allowing for one in policy.rules):
-        names = ", ".join(policy.name for policy in allowing)
+        names = ", ".join(dict.fromkeys(policy.name for policy in allowing))
         facts = tuple(fact for policy in allowing for fact in policy.why)
         return Refused(rule=NOT_ALLOWED, message=f"{names} allows others, not {who}", facts=facts)
     return None

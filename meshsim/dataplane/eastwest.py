@@ -57,6 +57,9 @@ def through(walk: Walk, cluster: str, authority: str, source: str, share: Fracti
     name = view.names.get(host)
     if name is None or name.service is None:
         return failed(hop, share, UNKNOWN, code="reset", message=f"{hop} knows no {host}", reason="MS307")
+    if host in view.unserved:
+        message = f"{hop} does not serve {host}: it is not global there"
+        return failed(hop, share, UNKNOWN, code="reset", message=message, reason="MS307", facts=name.why)
     service = name.service
     action = view.eastwest.get(source, "waypoint")
     open_default = view.eastwest_assumed.get(source, "") if service.waypoint is not None else ""

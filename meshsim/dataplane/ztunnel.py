@@ -159,6 +159,14 @@ class Refusal:
     facts: tuple[Fact, ...] = field(default=(), compare=False)
     service: Service | None = None
 
+    @property
+    def reason(self) -> str:
+        """The error's name, `NoHealthyUpstream`."""
+        return self.error
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.message}"
+
 
 Outcome = NextHop | Refusal
 Shared = tuple[tuple[Fraction, Outcome], ...]

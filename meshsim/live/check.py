@@ -20,7 +20,8 @@ WHOLE_RUN: Final = 20_000
 AGAIN: Final = 4
 """A row that disagrees is measured once more, with so many times the requests."""
 KEPT: Final = 4
-"""Requests over each kept connection."""
+"""Requests over each kept connection, in the mean: with as many over each, the first ones of a connection would always
+meet the same turn of a proxy that takes its hosts in turn."""
 AT_ONCE: Final = 8
 
 
@@ -170,6 +171,7 @@ def _row(lab: Lab, moment: Compiled, door: Door, leg: Leg, row: Compared, reques
             headers=call.request.headers,
             requests=number,
             per_connection=KEPT if kept else 1,
+            varied=kept,
             at_once=1 if moment.uneven else AT_ONCE,
         )
         return counted(found, first_only=once)

@@ -87,6 +87,20 @@ def header(name: str, value: str) -> str:
     return f"{said}: {value}" if value else f"{said};"
 
 
+def address(text: str) -> str:
+    """An address as `--connect-to` takes it, with a port or without. Raises Unsendable for anything else.
+
+    >>> address("203.0.113.9"), address("gw.example.com:8080"), address("2001:db8::1")
+    ('203.0.113.9:', 'gw.example.com:8080', '[2001:db8::1]:')
+    """
+    bare = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
+    host, _, port = bare.rpartition(":") if re.search(r":\d+\Z", bare) else (bare, "", "")
+    if not _HOST.fullmatch(host) or (port and not 1 <= int(port) <= 65535):
+        msg = f"{text!r} is no address that curl could be given"
+        raise Unsendable(msg)
+    return f"{host}:{port}"
+
+
 def curl(
     host: str,
     port: int,
@@ -97,13 +111,16 @@ def curl(
     number: int,
     timeout: float,
     mark: str,
+    via: str = "",
 ) -> list[str]:
-    """The argument list of a loop of `number` requests, each at most `timeout` seconds long.
+    """The argument list of a loop of `number` requests, each at most `timeout` seconds long. `via` is the address that
+    is connected to whatever the host (curl(1), `--connect-to` without a host of its own).
 
     `mark` begins the line that ends each answer; it must not be guessable, as answers are not to be trusted.
     """
     words = ["curl", "-q", "-s", "-i", "--noproxy", "*", "--path-as-is", "--http1.1"]
     words += ["--max-time", f"{timeout:g}", "--connect-timeout", f"{timeout:g}"]
+    words += ["--connect-to", f"::{address(via)}"] if via else []
     for name, value in headers.items():
         words += ["-H", header(name, value)]
     if connection == "new":

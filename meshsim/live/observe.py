@@ -7,7 +7,7 @@ may not do costs the calls that need it, and each of those says why.
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Final, final
 
 from meshsim.analysis.calls import Call
@@ -30,14 +30,26 @@ MOST_PODS: Final = 10
 
 @final
 @frozen
+class Through:
+    """Who makes the calls of a caller that is no pod: `client` is a workload, `cluster/namespace/name`, and `address`
+    where it connects whatever the host ("" for where the host leads)."""
+
+    client: str
+    address: str = ""
+
+
+@final
+@frozen
 class Settings:
-    """How much is sent: `requests` for each call, each at most `timeout` seconds, at most `limit` seconds a call."""
+    """How much is sent: `requests` for each call, each at most `timeout` seconds, at most `limit` seconds a call.
+    `through` has who stands for a gateway's clients, or for those outside the mesh, by the caller's name."""
 
     requests: int = 100
     timeout: float = 5.0
     limit: float = 300.0
     container: str = ""
     patterns: tuple[str, ...] = DEFAULT
+    through: Mapping[str, Through] = field(default_factory=dict)
 
 
 def observe(
@@ -60,7 +72,7 @@ def observe(
     how = settings or Settings()
     Attribution((), {}, how.patterns)
     names = tuple(rollouts)
-    spaces = _spaces(calls, names, clusters)
+    spaces = _spaces(calls, names, clusters, how)
     before = start = read_state(spaces, names, clusters, run)
     found = []
     for call in calls:
@@ -87,7 +99,7 @@ def commands(
     """The kubectl calls that observing would make, with POD and MARK in place of what is only known then."""
     names = tuple(rollouts)
     found = [list_rollout(clusters[c], ns, name) for c, ns, name in map(named, names) if c in clusters]
-    found += [list_pods(wanted, ns) for wanted, ns in _spaces(calls, names, clusters)]
+    found += [list_pods(wanted, ns) for wanted, ns in _spaces(calls, names, clusters, settings)]
     for call in calls:
         seen = _Seen(call, clusters, lambda _: Ran(0, b"", ""), settings, lambda: 0.0, lambda: "MARK")
         if not seen.not_sent():
@@ -109,6 +121,7 @@ class _Seen:
         mark: Callable[[], str],
     ) -> None:
         self.call, self.clusters, self.run, self.settings = call, clusters, run, settings
+        self.through = settings.through.get(call.caller.name)
         self.clock, self.mark = clock, mark
         self.replies: list[tuple[int, Reply]] = []
         """(number of the exec, reply)."""
@@ -118,9 +131,9 @@ class _Seen:
         """Why this call cannot be made by anybody here; "" where it can be tried."""
         name = self.call.caller.name
         kind, colon, _ = name.partition(":")
-        if colon:
+        if colon and self.through is None:
             who = "an ingress gateway" if kind == "ingress" else "a client outside every mesh"
-            return f"{who} is no pod to call from: make the call where its clients are, and write the counts down"
+            return f"{who} is no pod to call from: name one that stands for its clients with --through"
         if self.call.to.startswith("pod:"):
             return f"{self.call.to} names a pod of the model: write the address of a real one"
         place = self.place()
@@ -136,10 +149,10 @@ class _Seen:
 
     def place(self) -> tuple[str, str, str] | None:
         """Cluster, namespace and workload of the client."""
-        name = self.call.caller.name
+        name = self.call.caller.name if self.through is None else self.through.client
         parts = name.split("/")
         client = self.call.caller.clients[0][1] if self.call.caller.clients else None
-        if client is not None and len(parts) == 2:
+        if client is not None and len(parts) == 2 and self.through is None:
             parts = [parts[0], client.namespace or "", parts[1]]
         if len(parts) != 3 or not all(NAME.fullmatch(part) for part in parts[1:]):
             return None
@@ -157,6 +170,7 @@ class _Seen:
             number=number,
             timeout=self.settings.timeout,
             mark=mark,
+            via=self.through.address if self.through is not None else "",
         )
 
     def exec(self, pod: tuple[str, str], number: int, mark: str) -> list[str]:
@@ -177,7 +191,7 @@ class _Seen:
         if not pods:
             unread = state.unread.get(f"{place[0]}/{place[1]} pods") if place is not None else None
             self.why = (
-                f"{self.call.caller.name} has no ready pod"
+                f"{self.through.client if self.through is not None else self.call.caller.name} has no ready pod"
                 if unread is None
                 else f"its pods cannot be listed: {unread}"
             )
@@ -213,16 +227,20 @@ class _Seen:
             headers=dict(call.headers),
             connection="new" if call.connection == "new" else "keep-alive",
         )
+        if self.through is not None:
+            bare = replace(bare, note=f"made from {self.through.client}")
         if self.why:
             return replace(bare, not_sent=self.why)
         return counted(bare, tally(self.replies, attribution), moved)
 
 
-def _spaces(calls: Sequence[Call], rollouts: Iterable[str], clusters: Mapping[str, Wanted]) -> list[tuple[Wanted, str]]:
+def _spaces(
+    calls: Sequence[Call], rollouts: Iterable[str], clusters: Mapping[str, Wanted], settings: Settings
+) -> list[tuple[Wanted, str]]:
     """The namespaces whose pods are listed: the clients' own, and the Rollouts' in every cluster."""
     found: dict[tuple[str, str], Wanted] = {}
     for call in calls:
-        place = _Seen(call, clusters, lambda _: Ran(0, b"", ""), Settings(), lambda: 0.0, lambda: "").place()
+        place = _Seen(call, clusters, lambda _: Ran(0, b"", ""), settings, lambda: 0.0, lambda: "").place()
         if place is not None and place[0] in clusters:
             found[place[0], place[1]] = clusters[place[0]]
     for _, namespace, _ in map(named, rollouts):

@@ -6,6 +6,7 @@ from typing import final
 from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.compile import ControlPlane
 from meshsim.controlplane.components import EASTWEST_CLASSES, ISTIO_GATEWAY
+from meshsim.controlplane.ingress_class import Ingress, ingress
 from meshsim.mesh.build import build_mesh
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod, capture
@@ -37,6 +38,8 @@ def _in_cluster(plane: ControlPlane, here: Cluster) -> Iterator[ProxyPod]:
         if gateway.get("spec", "gatewayClassName") in EASTWEST_CLASSES:
             continue
         waypoint = gateway.kind == "Gateway" and is_waypoint(gateway)
+        if not waypoint and ingress(here, gateway, Facts()) is not Ingress.ISTIO:
+            continue  # no Envoy that istiod configures
         kind = f"{ISTIO_GATEWAY}~" if gateway.kind == ISTIO_GATEWAY else ""
         component = plane.gateway(f"gateway:{here.name}/{gateway.namespace}/{kind}{gateway.name}")
         pod = _best(component.pods if component is not None else ())

@@ -195,6 +195,40 @@ _SERVICE_PORT: Final[Shape] = {
     "protocol": text,
     "appProtocol": text,
 }
+_HEADERS: Final[Shape] = {"set": [_mapping], "add": [_mapping], "remove": [text]}
+_FILTER: Final[Shape] = {
+    "type": text,
+    "requestHeaderModifier": _HEADERS,
+    "responseHeaderModifier": _HEADERS,
+    "requestMirror": {"backendRef": _REF, "fraction": {}},
+    "requestRedirect": {"path": {}},
+    "urlRewrite": {"path": {}, "hostname": text},
+    "extensionRef": {"group": text, "kind": text, "name": text},
+    "cors": {},
+}
+_ROUTED: Final[Shape] = {**_BACKEND, "filters": [_FILTER]}
+_PARENT: Final[Shape] = {**_REF, "sectionName": text}
+_NAMED: Final[Shape] = {"type": text, "name": text, "value": text}
+_RULE: Final[Shape] = {
+    "name": text,
+    "matches": [
+        {"path": {"type": text, "value": text}, "headers": [_NAMED], "queryParams": [_NAMED], "method": text},
+    ],
+    "filters": [_FILTER],
+    "backendRefs": [_ROUTED],
+    "retry": {},
+    "timeouts": {},
+    "sessionPersistence": {},
+}
+_CALLED_METHOD: Final[Shape] = {"type": text, "service": text, "method": text}
+_GRPC_RULE: Final[Shape] = {**_RULE, "matches": [{"method": _CALLED_METHOD, "headers": [_NAMED]}]}
+_CONNECTION_RULE: Final[Shape] = {"name": text, "backendRefs": [_BACKEND]}
+
+
+def _route(rule: Shape) -> Shape:
+    return {"spec": {"parentRefs": [_PARENT], "hostnames": [text], "rules": [rule]}}
+
+
 _ALLOWED: Final[Shape] = {"namespaces": {"from": text, "selector": {"matchLabels": texts, "matchExpressions": [{}]}}}
 _CONDITIONS: Final[Shape] = [{"type": text, "status": text}]
 
@@ -227,27 +261,10 @@ SHAPES: Final[Mapping[str, Shape]] = {
         },
         "status": {"addresses": [{"type": text, "value": text}], "conditions": _CONDITIONS},
     },
-    "HTTPRoute": {
-        "spec": {
-            "parentRefs": [{**_REF, "sectionName": text}],
-            "hostnames": [text],
-            "rules": [
-                {
-                    "name": text,
-                    "matches": [
-                        {
-                            "path": {"type": text, "value": text},
-                            "headers": [{"type": text, "name": text, "value": text}],
-                            "queryParams": [{"type": text, "name": text, "value": text}],
-                            "method": text,
-                        }
-                    ],
-                    "filters": [_mapping],
-                    "backendRefs": [_BACKEND],
-                }
-            ],
-        }
-    },
+    "HTTPRoute": _route(_RULE),
+    "GRPCRoute": _route(_GRPC_RULE),
+    "TCPRoute": _route(_CONNECTION_RULE),
+    "TLSRoute": _route(_CONNECTION_RULE),
     "VirtualService": {
         "spec": {
             "hosts": [text],

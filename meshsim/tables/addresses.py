@@ -102,6 +102,8 @@ def read_gateway(value: Any, where: str) -> GatewayAddress | None:
     if value is None:
         return None
     row = PlainRow({"destination": value} if isinstance(value, str) else value, where)
+    if row.get("destination") == "" and row.get("hostname", "address") is None:
+        return None  # what a program prints that has no word for none
     port = whole_number(row.get("hbonemtlsport", "port") or HBONE_PORT, f"{where}: port", MAX_PORT)
     name = row.get("hostname")
     if name is not None:

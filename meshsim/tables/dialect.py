@@ -61,6 +61,10 @@ BEHAVIOURS: Final = (
         "",
         "istio pilot/pkg/config/kube/gateway/conversion.go:977: the parent Service's host only",
     ),
+    _solo("eastwest.global-only", "", "Solo docs say nothing of services that a gateway does not serve"),
+    _istio(
+        "eastwest.global-only", "true", "istio pilot/pkg/serviceregistry/ambient/ambientindex.go:606: global services"
+    ),
     _solo("eastwest.source.waypoint", "skip", "Solo docs, Argo Rollouts guide: client-local waypoint"),
     _istio("eastwest.source.waypoint", "skip", "istio core/listener_waypoint.go:388; 1.28 has it by istio#58107"),
     _solo("eastwest.source.gateway", "label", "istio release note 60162, taken over for Solo (undocumented)"),

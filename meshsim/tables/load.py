@@ -209,8 +209,12 @@ def _locality(row: PlainRow) -> Locality:
     return Locality(parts.text("region"), parts.text("zone"), parts.text("subzone"))
 
 
-def _tunnel(row: PlainRow) -> ApplicationTunnel:
+def _tunnel(row: PlainRow) -> ApplicationTunnel | None:
+    """An application's tunnel. istioctl's own rows have one without a protocol where there is none
+    (istio/istio istioctl/pkg/writer/ztunnel/configdump/api.go)."""
     protocol = row.text("protocol", "NONE").upper()
+    if not protocol and row.get("port") is None:
+        return None
     return ApplicationTunnel(_TUNNELS.get(protocol, protocol), row.number("port", 0, MAX_PORT) or None)
 
 

@@ -73,7 +73,7 @@ class PlainRow:
 
     def choice(self, key: str, kind: type[E], default: E) -> E:
         value = self.get(key)
-        return default if value is None else member_of(value, kind, f"{self.name}: {key}")
+        return default if value is None or value == "" else member_of(value, kind, f"{self.name}: {key}")
 
     def rows(self, key: str, noun: str) -> Iterable["PlainRow"]:
         value = self.get(key)

@@ -71,6 +71,8 @@ class ClusterView:
     """Host → clusters whose waypoint may or may not stand before it."""
     assumed: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     no_vip: frozenset[str] = frozenset()
+    unserved: frozenset[str] = frozenset()
+    """Hosts that the cluster's own east-west gateway does not serve, as they are not shared by its istiod."""
     strangers: Mapping[str, str] = field(default_factory=dict)
     """Workloads of a live proxy's tables that the manifests do not explain, by uid → a sentence: whatever meets one
     is undetermined."""

@@ -82,7 +82,10 @@ class TestPrecedence:
             "apiVersion": "networking.istio.io/v1alpha3",
             "kind": "EnvoyFilter",
             "metadata": {"name": "own", "namespace": NAMESPACE},
-            "spec": {"configPatches": []},
+            "spec": {
+                "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "waypoint"}],
+                "configPatches": [{"applyTo": "HTTP_FILTER"}],
+            },
         }
         row = only(scenario(third_backend(with_rollout(more=(policy,)), "gone", 100), calls=[(CLIENT, LOCAL)]))
         assert row.verdict is Verdict.UNDETERMINED

@@ -198,6 +198,18 @@ class TestDocuments:
             destination_rule_for(docs, HOST, "client")
         assert said in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("args", "said"),
+        [
+            ((5, "shop"), "host must be a name, not 5"),
+            ((HOST, None), "proxy_namespace must be a name, not None"),
+            ((HOST, "shop", "app=a"), "labels 'app=a' is not a mapping"),
+        ],
+    )
+    def test_so_are_other_arguments(self, args: tuple[Any, ...], said: str) -> None:
+        with pytest.raises(InputError, match=said):
+            destination_rule_for([], *args)
+
 
 class TestPolicies:
     def effective(self, policy: dict[str, Any], subset: dict[str, Any] | None = None) -> EffectiveRule:

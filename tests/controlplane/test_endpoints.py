@@ -70,8 +70,8 @@ class TestNetworks:
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {name: eastwest, namespace: istio-system}
-spec: {gatewayClassName: istio-east-west, listeners: [{name: cross, protocol: HBONE, port: 15008}]}
+metadata: {name: eastwest, namespace: istio-system, labels: {topology.istio.io/network: n2}}
+spec: {gatewayClassName: istio-east-west, listeners: [{name: cross, protocol: HBONE, port: 15008, tls: {}}]}
 """
         there = [cluster(n, STUB, gateway, network="n2") for n in ("c2", "c3")]
         found = whole(cluster("c1", *HOME, pods(1)), *there, cluster("c4", STUB, pods(3), network="n2"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from meshsim.api import convert_httproute
+from meshsim.model.errors import InputError
 
 
 def route(*rules: dict[str, Any], name: str = "r", namespace: str = "shop", **more: Any) -> dict[str, Any]:
@@ -416,3 +417,25 @@ class TestOrder:
         doc = route(to(backend("a"), matches=[{"method": {"service": "S", "method": "M"}}]))
         (found,) = only({**doc, "kind": "GRPCRoute"})["routes"]
         assert found["match"]["path"] == {"type": "exact", "value": "/S/M", "ignore_case": False}
+
+
+class TestShapes:
+    @pytest.mark.parametrize(
+        ("kind", "rule", "said"),
+        [
+            ("GRPCRoute", {"matches": [{"method": "GET"}]}, "matches[0].method must be a mapping, not the text 'GET'"),
+            (
+                "HTTPRoute",
+                {"filters": [{"urlRewrite": 5}]},
+                "filters[0].urlRewrite must be a mapping, not the number 5",
+            ),
+            ("HTTPRoute", {"retry": 3}, "retry must be a mapping, not the number 3"),
+            ("HTTPRoute", {"backendRefs": [{"name": "a", "filters": ["x"]}]}, "backendRefs[0].filters[0] must be"),
+            ("TCPRoute", {"backendRefs": "a"}, "backendRefs must be a list, not the text 'a'"),
+            ("TLSRoute", {"backendRefs": [{"name": 7}]}, "backendRefs[0].name"),
+        ],
+    )
+    def test_a_field_of_another_type_is_refused_in_a_sentence(self, kind: str, rule: Any, said: str) -> None:
+        with pytest.raises(InputError) as caught:
+            convert_httproute({**route(rule), "kind": kind})
+        assert f"{kind} r: spec.rules[0].{said}" in str(caught.value)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from meshsim.controlplane.locality import distribute, label_rank, priorities
+from meshsim.controlplane.locality import distribute, label_rank, locality_weights, priorities
 from meshsim.model.errors import InputError
 from meshsim.tables.workload import Locality
 
@@ -121,6 +121,9 @@ class TestPriorities:
         ("endpoints", "setting", "message"),
         [
             ([1], {}, "endpoint 0: 1 is neither a mapping nor a locality"),
+            ("r1", {}, "endpoints 'r1' is not a list"),
+            ([{"labels": 5}], {}, "endpoint 0: labels 5 is not a mapping"),
+            (["r1"], {"distribute": [{"from": "*", "to": 5}]}, "distribute 0: to 5 is not a mapping of weights"),
             (["r1"], [], "setting: [] is not a mapping"),
             (["r1"], {"failoverPriority": "app"}, "failoverpriority 'app' is not a list"),
             (["r1"], {"failover": [None]}, "failover 0: None is not a mapping"),
@@ -158,3 +161,13 @@ class TestDistribute:
         places = [Locality("r1", "z1"), Locality("r1", "z1"), Locality("r1", "z2"), Locality("r2", "z9")]
         weights = distribute(places, setting, Locality("r7"))
         assert weights == {Locality("r1", "z1"): 7, Locality("r1", "z2"): 4, Locality("r2", "z9"): 90}
+
+    def test_endpoints_share_their_localitys_weight_by_their_own(self) -> None:
+        rows = [{"locality": "r1/z1/s1", "weight": 3}, {"locality": "r1/z1/s1"}, {"locality": "r2"}]
+        setting = {"distribute": [{"from": "*", "to": {"r1/z1/s1": 80, "r2": 20}}]}
+        assert locality_weights(rows, setting, "r1") == [60, 20, 20]
+        assert locality_weights(rows, {"localityLbSetting": setting}, {"region": "r9"}) == [60, 20, 20]
+
+    @pytest.mark.parametrize("setting", [None, {}, {"distribute": [{"from": "r2", "to": {"r1": 100}}]}])
+    def test_where_nothing_is_distributed_there_are_no_weights(self, setting: Any) -> None:
+        assert locality_weights(["r1"], setting, "r1") is None

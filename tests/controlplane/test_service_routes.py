@@ -186,6 +186,21 @@ class TestVirtualServices:
         assert len(backends(made, WAYPOINT)[0]) == 2
         assert set(proxy(made, WAYPOINT).missing_cluster_status.values()) == {503}
 
+    def test_a_host_that_a_service_entry_gives_is_left_open(self) -> None:
+        entry = """
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: partner}
+spec: {hosts: ["*.partner.example"], location: MESH_EXTERNAL, resolution: DNS}
+"""
+        vs = virtual_service("vs", route="[{destination: {host: api.partner.example}}]")
+        backend = "kind: Hostname, group: networking.istio.io, name: api.partner.example"
+        for doc in (vs, http_route("r").replace("name: canary, namespace: shop", backend)):
+            made = proxy(plane(cluster("c1", *BASE, entry, doc)), WAYPOINT)
+            names = [c.cluster for c in made.chains[f"{ORDERS}:8080"].routes[0].clusters]
+            assert [c for c in names if c in made.clusters and made.clusters[c].unmodelled] == [names[-1]]
+
     def test_a_missing_backend_of_an_http_route_answers_500(self) -> None:
         made = plane(cluster("c1", *(d for d in BASE if "name: canary" not in d), http_route("r")))
         chain(made, WAYPOINT)

@@ -28,10 +28,10 @@ EASTWEST = """
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {name: eastwest, namespace: istio-system}
+metadata: {name: eastwest, namespace: istio-system, labels: {topology.istio.io/network: c2}}
 spec:
   gatewayClassName: istio-east-west
-  listeners: [{name: cross, protocol: %s, port: %d}]
+  listeners: [{name: cross, protocol: HBONE, port: 15008, tls: {mode: Terminate}}]
 """
 
 
@@ -61,13 +61,34 @@ class TestEndpoints:
         there = [cluster(name, STUB, pods(n), network="n2") for name, n in (("c2", 2), ("c3", 5))]
         assert endpoints(plane(cluster("c1", STUB), *there), "c1") == {"n2": 7}
 
-    def test_a_network_without_an_hbone_gateway_vanishes(self) -> None:
-        there = cluster("c2", STUB, pods(3), EASTWEST % ("TLS", 15443))
+    @pytest.mark.parametrize(
+        ("stated", "instead"),
+        [
+            ("HBONE", "TLS"),
+            ("mode: Terminate", "mode: Passthrough"),
+            (", tls: {mode: Terminate}", ""),
+            ("network: c2", "network: c9"),
+            (", labels: {topology.istio.io/network: c2}", ""),
+            ("istio-east-west", "istio"),
+            ("spec:", "status: {addresses: []}\nspec:"),
+        ],
+    )
+    def test_a_network_whose_gateway_is_no_entry_vanishes(self, stated: str, instead: str) -> None:
+        """networks.go remoteK8sGatewayToNetworkGateways: class, network label, HBONE with TLS Terminate, address."""
+        changed = EASTWEST.replace(stated, instead)
+        gateways = EASTWEST.replace("name: eastwest", "name: other").replace("network: c2", "network: c9") + changed
+        there = cluster("c2", STUB, pods(3), gateways)
         assert endpoints(plane(cluster("c1", STUB, pods(1)), there), "c1") == {"orders-0": 1}
 
-    def test_a_network_with_an_hbone_gateway_is_reached(self) -> None:
-        there = cluster("c2", STUB, pods(3), EASTWEST % ("HBONE", 15008))
+    @pytest.mark.parametrize("tls", ["{mode: Terminate}", "{options: {a: b}}"])
+    def test_a_network_with_an_hbone_gateway_is_reached(self, tls: str) -> None:
+        there = cluster("c2", STUB, pods(3), EASTWEST.replace("{mode: Terminate}", tls))
         assert endpoints(plane(cluster("c1", STUB), there), "c1") == {"c2": 3}
+
+    def test_where_a_network_has_no_entry_the_gateway_that_is_none_is_said(self) -> None:
+        there = cluster("c2", STUB, pods(3), EASTWEST.replace("network: c2", "network: c9"))
+        facts = known(plane(cluster("c1", STUB), there), "c1").identity_facts
+        assert ("label:topology.istio.io/network", "c9") in {(fact.name, fact.value) for fact in facts}
 
     def test_without_the_flag_nothing_of_other_clusters_is_known(self) -> None:
         made = plane(cluster("c1", STUB, pods(1), env={}), cluster("c2", STUB, pods(3)))
@@ -237,3 +258,18 @@ def test_the_waypoint_flag_keeps_waypoints_at_home() -> None:
     env = {**MULTI, "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT": "false"}
     made = plane(cluster("c1", STUB, BOUND, waypoint(), env=env), cluster("c2", STUB, pods(2)))
     assert hosts(envoy_cluster(made, WAYPOINT, ORDERS, ORDERS)) == []
+
+
+class TestEastWest:
+    def served(self, *there: str, env: dict[str, str] = MULTI) -> bool:
+        made = plane(cluster("c1", STUB), cluster("c2", pods(1), *there, env=env))
+        return ORDERS not in made.cluster("c2").unserved
+
+    def test_the_gateway_serves_what_is_global_in_its_own_cluster(self) -> None:
+        """istio ambientindex.go:606: the gateway's services are those of scope GLOBAL, by its own istiod."""
+        assert self.served(STUB)
+        assert not self.served(service())
+        assert not self.served(STUB, mesh_config("serviceScopeConfigs: []"))
+
+    def test_without_multi_network_nothing_is_global(self) -> None:
+        assert not self.served(STUB, env={})

@@ -29,7 +29,7 @@ from strategies.tables import (
 )
 
 from meshsim.dataplane import eastwest
-from meshsim.model.trace import Step
+from meshsim.model.trace import Failed, Step
 from meshsim.tables.dialect import parse_dialect
 from meshsim.tables.views import ClusterView
 from meshsim.tables.workload import Health, Locality
@@ -98,6 +98,14 @@ class TestSources:
         assert known.value(f"eastwest.source.{source}") == action
         there = bound(eastwest={**SOLO, source: known.value(f"eastwest.source.{source}")})
         assert ends(arriving(there, source)) == ({"canary": ONE} if action == "waypoint" else {"r1": HALF, "r2": HALF})
+
+
+class TestScope:
+    def test_a_service_that_is_not_shared_here_is_not_served(self) -> None:
+        (step,) = arriving(bound(unserved=frozenset({WEB})))
+        assert isinstance(step.outcome, Failed)
+        assert (step.outcome.code, step.share, step.tags) == ("reset", ONE, {"failed:MS307"})
+        assert "does not serve" in step.outcome.message
 
 
 class TestPods:

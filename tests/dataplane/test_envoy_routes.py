@@ -1,6 +1,7 @@
 """What an Envoy does with a request: its rule, its weights, its backends. Expected values: the Gateway API, istio's
 route.go and conversion.go, and what a real Envoy 1.39 was measured to do."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -247,6 +248,27 @@ class TestOnward:
         steps = at(edge, tables=known)
         assert ends(steps) == {"c": 1}
         assert hops(steps) == {("gateway:c1/shop/edge", WAYPOINT, "pod")}
+
+    @pytest.mark.parametrize(
+        ("alters", "match", "ended"),
+        [
+            ({"path"}, RouteMatch(), {"c": 1}),
+            ({"path"}, RouteMatch(headers=(("x-a", StringMatch(MatchType.PRESENT)),)), {"404 NR": 1}),
+            ({"path"}, RouteMatch(path=StringMatch(MatchType.PREFIX, "/x")), {"MS901": 1}),
+            ({"x-a"}, RouteMatch(headers=(("X-A", StringMatch(MatchType.PRESENT)),)), {"MS901": 1}),
+            ({"authority"}, RouteMatch(authority=StringMatch(MatchType.EXACT, "a")), {"MS901": 1}),
+        ],
+    )
+    def test_what_a_proxy_changes_leaves_open_what_the_next_one_matches_of_it(
+        self, alters: set[str], match: RouteMatch, ended: dict[str, int]
+    ) -> None:
+        handed = host("w", via=Via.WAYPOINT, authority=f"{WEB}:80")
+        route = replace(split("edge", web=1), alters=frozenset(alters))
+        edge = proxy(route, ident="gateway:c1/shop/edge", clusters=(backend("web", handed),))
+        way = proxy(replace(split(canary=1), match=match), clusters=BOTH)
+        rows = [pod_row("w", ident=WAYPOINT, capture="none")]
+        known = Tables(views=[view("c1", [service()], [])], proxies=[edge, way], pods=rows)
+        assert ends(at(edge, tables=known)) == ended
 
     def test_proxies_that_point_at_each_other_end_in_an_error(self) -> None:
         itself = host("w", via=Via.WAYPOINT, authority=f"{WEB}:80")

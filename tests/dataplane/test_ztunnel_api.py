@@ -56,7 +56,8 @@ def test_ipv6_destinations_are_in_brackets() -> None:
 def test_a_lone_refusal_is_returned_as_it_is() -> None:
     refused = api.ztunnel_next_hops(api.ztunnel_tables(MESH), "client", "10.0.0.1:81")
     assert isinstance(refused, api.Refusal)
-    assert refused.error == "NoHealthyUpstream"
+    assert (refused.error, refused.reason) == ("NoHealthyUpstream", "NoHealthyUpstream")
+    assert str(refused).startswith("NoHealthyUpstream: ")
 
 
 def test_an_unknown_client_is_refused() -> None:
@@ -85,7 +86,7 @@ def test_an_ipv4_address_in_ipv6s_clothes_is_the_same(destination: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "destination", ["web:80", "10.0.0.1", "10.0.0.1:x", "10.0.0.1:65536", "10.0.0.1:-1", "10.0.0.1:²", ":80", ""]
+    "destination", ["web:80", "10.0.0.1", "10.0.0.1:x", "10.0.0.1:65536", "10.0.0.1:-1", "10.0.0.1:²", ":80", "", None]
 )
 def test_a_destination_that_is_no_address_says_so(destination: str) -> None:
     with pytest.raises(InputError, match="is no ip:port"):
@@ -156,10 +157,17 @@ def test_priority_load_is_in_whole_percents() -> None:
     assert api.priority_load([(3, 10), (10, 10)]) == [42, 58]
 
 
-@pytest.mark.parametrize("levels", [[(11, 10)], [(-1, 10)], [(1,)]])
+@pytest.mark.parametrize("levels", [[(11, 10)], [(-1, 10)], [(1,)], [None], [("1", "2")], [(1.5, 2)]])
 def test_priority_load_of_impossible_hosts_says_so(levels: Any) -> None:
     with pytest.raises(InputError, match=r"is no \(healthy, total\)"):
         api.priority_load(levels)
+
+
+def test_priority_load_of_no_list_and_of_no_percents_says_so() -> None:
+    with pytest.raises(InputError, match="is no list of"):
+        api.priority_load(None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="panic -1 is not a whole number of percent"):
+        api.priority_load([(1, 2)], panic=-1)
 
 
 def test_priorities_are_re_exported() -> None:

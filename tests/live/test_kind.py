@@ -323,6 +323,84 @@ def test_what_controllers_and_the_installation_write_is_theirs(tmp_path: Path):
     assert config["nodes"][1] == {"role": "worker", "labels": {"topology.kubernetes.io/zone": "z1"}}
 
 
+CAPTURED = """---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop, annotations: {ambient.istio.io/redirection: enabled}}
+spec: {containers: [{name: a, image: r/a:1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: shop}
+spec:
+  containers: [{name: b, image: r/b:1}, {name: istio-proxy, image: r/proxyv2:1}]
+  initContainers: [{name: istio-init, image: i}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ingress, namespace: shop}
+spec:
+  selector: {matchLabels: {a: b}}
+  template:
+    metadata: {labels: {a: b}}
+    spec: {containers: [{name: istio-proxy, image: auto}]}
+"""
+
+
+def test_pods_ask_for_the_proxies_that_they_had(tmp_path: Path):
+    found = written(planned(scenario(tmp_path, manifests=CAPTURED), stand_in=False), "workloads.yaml")
+    by_name = {d["metadata"]["name"]: d for d in found}
+    assert by_name["a"]["metadata"]["labels"] == {"istio.io/dataplane-mode": "ambient"}
+    assert by_name["a"]["metadata"]["annotations"] == {}
+    assert by_name["b"]["metadata"]["labels"] == {"sidecar.istio.io/inject": "true"}
+    assert [c["name"] for c in by_name["b"]["spec"]["containers"]] == ["b"]
+
+
+def test_a_gateway_of_ones_own_is_no_stand_in(tmp_path: Path):
+    found = written(planned(scenario(tmp_path, manifests=CAPTURED)), "workloads.yaml")
+    (ingress,) = [d for d in found if d["metadata"]["name"] == "ingress"]
+    assert ingress["spec"]["template"]["spec"]["containers"] == [{"name": "istio-proxy", "image": "auto"}]
+
+
+def test_somebody_stands_for_the_clients_of_a_gateway():
+    found = planned(load(SCENARIOS / "guide-virtualservice"))
+    observe = next(c for s in found.steps for c in s.commands if isinstance(c, Observe))
+    caller = "ingress:cluster1/default/helloworld-ingress"
+    assert observe.through == ((caller, "cluster1/meshsim-outside/curl", "GW1"),)
+    words = found.observing(observe)
+    assert words[words.index("--through") + 1] == f"{caller}=cluster1/meshsim-outside/curl@$GW1"
+    (asked,) = done(found, "observe-01")
+    assert asked[:5] == ["kubectl", "get", "services", "istio-ingressgateway", "-n"]
+    (namespace, _client) = written(found, "outside.yaml")
+    assert namespace["metadata"]["labels"] == {"istio.io/dataplane-mode": "none"}
+
+
+def test_a_drained_cluster_is_drained():
+    found = planned(load(SCENARIOS / "drained-cluster"))
+    (texts,) = [
+        c.text
+        for s in found.steps
+        for c in s.commands
+        if isinstance(c, Write) and c.name.endswith("cluster1/eastwest.yaml")
+    ]
+    (_space, gateway) = yaml.safe_load_all(texts)
+    assert gateway["metadata"]["annotations"] == {"solo.io/draining-weight": "100"}
+
+
+def test_requests_that_are_too_few_are_said_before_anything_is_created():
+    """Weight 25 against 1 of 5 pods takes 1,509 requests (README's table: n for 25 % against 20 %)."""
+    notes = planned(load(SCENARIOS / "istio-waypoint-in-the-rollouts-cluster")).notes
+    said = "--requests 1509 tells 25% from 20% (cluster2/shop/web → orders.shop.svc.cluster.local:8080 at step:1)"
+    assert any(note == f"100 requests leave 1 check open: {said}" for note in notes)
+    masked = planned(load(SCENARIOS / "no-waypoint-masked")).notes
+    assert any("no number of requests tells applied from bypassed in" in note for note in masked)
+
+
+def test_gateways_of_other_controllers_are_not_called_through():
+    found = planned(load(SCENARIOS / "ingress-by-kgateway"))
+    assert any("nobody here can stand for this caller" in note for note in found.notes)
+
+
 def test_istios_installation_has_the_scenarios_settings(tmp_path: Path):
     (operator,) = written(planned(scenario(tmp_path)), "istio.yaml")
     assert operator["spec"]["profile"] == "ambient"
@@ -486,7 +564,11 @@ def test_a_filled_text_replaces_its_own_variables_alone():
 def test_every_name_that_is_created_is_claimed_first():
     found = planned(load(SCENARIOS / "guide-gateway-api"))
     claimed = {c.name for s in found.steps for c in s.commands if isinstance(c, Claim)}
-    assert claimed == {"meshsim", "meshsim-cluster1", "meshsim-cluster2"} == {s.ours for s in found.cleanup}
+    created = {words[-1] for words in runs(found.steps) if words[:3] == ("docker", "network", "create")}
+    created |= {
+        words[words.index("--name") + 1] for words in runs(found.steps) if "create" in words and "kind" in words
+    }
+    assert claimed == {"meshsim", "meshsim-cluster1", "meshsim-cluster2"} == created
 
 
 def test_the_digest_tells_plans_apart(tmp_path: Path):
@@ -499,7 +581,7 @@ def test_the_digest_tells_plans_apart(tmp_path: Path):
 def test_a_clusters_authority_is_signed_by_its_root(tmp_path: Path):
     session = scenario(tmp_path)
     steps = tuple(certificates(places(session.mesh, session.scenario, SETTINGS)))
-    found = Plan(scenario="x", source=("x",), prefix="x", programs=(), steps=steps, cleanup=(), contexts={})
+    found = Plan(scenario="x", source=("x",), prefix="x", programs=(), steps=steps, contexts={})
 
     def real_openssl(command: Any, *, timeout: float) -> Ran:
         return run(command, timeout=timeout) if command[0] in {"openssl", "cat"} else Ran(0, b"a: b\n", "")
@@ -508,7 +590,7 @@ def test_a_clusters_authority_is_signed_by_its_root(tmp_path: Path):
         found,
         tmp_path / "work",
         real_openssl,
-        observe=lambda _command, _file: None,
+        observe=lambda _command, _file, _through: None,
         compare=lambda _command, _file: 0,
         told=lambda _: None,
         clock=lambda: 0.0,

@@ -13,12 +13,13 @@ import pytest
 from meshsim.analysis.calls import Call
 from meshsim.cli.app import main
 from meshsim.live.commands import Ran
-from meshsim.live.observe import Settings, commands, observe
+from meshsim.live.observe import Settings, Through, commands, observe
 from meshsim.live.reading import Wanted
 from meshsim.live.recording import SCHEMA, Recording, plain, text
 from meshsim.session import Session
 from tests.live.observed import CANARY, OBJECTS, ROLLOUT, STABLE, STATUS, answering, server_pod
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 CLUSTERS = {name: Wanted(name=name, context=f"kind-{name}") for name in ("cluster1", "cluster2")}
 
 
@@ -299,3 +300,35 @@ def test_every_shipped_scenario_has_calls_that_can_be_listed(
 def test_an_expression_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]):
     assert main(["live", "observe", str(SCENARIO), *CONTEXTS, "--identify", "(.*)"]) == 2
     assert "no group" in capsys.readouterr().err
+
+
+def test_a_client_of_ones_own_stands_for_those_of_a_gateway(scenario: Callable[[str], Session]):
+    session = scenario("guide-gateway-api")
+    (call,) = [c for c in session.calls_in(session.situation(0.0)) if c.caller.name.startswith("ingress:")]
+    client = {
+        "metadata": {
+            "name": "curl-1",
+            "namespace": "tools",
+            "ownerReferences": [{"kind": "StatefulSet", "name": "curl"}],
+        },
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    kubectl = Kubectl({"kind-cluster1 pods tools": {"items": [client]}})
+    through = {call.caller.name: Through(client="cluster1/tools/curl", address="203.0.113.9")}
+    settings = Settings(requests=20, through=through)
+    (found,) = observe([call], [], CLUSTERS, kubectl, settings, mark=lambda: "MARK").observations
+    assert (found.frm, found.requests, found.note) == (call.caller.name, 20, "made from cluster1/tools/curl")
+    (words,) = [called for called in kubectl.called if "exec" in called]
+    assert words[words.index("--connect-to") + 1] == "::203.0.113.9:"
+    assert words[-1] == "http://helloworld.istio:80/hello#[1-20]"
+    assert "203.0.113.9" not in text(Recording(observations=(found,)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["ingress:c/n/g", "web=c/n/w@1.2.3.4", "ingress:c/n/g=c/w", "ingress:c/n/g=c/n/w@", "ingress:c/n/g=c/n/w@-x y"],
+)
+def test_a_stand_in_that_is_none_is_refused(given: str, capsys: pytest.CaptureFixture[str]):
+    asked = ["live", "observe", str(SCENARIOS / "guide-gateway-api"), "--context", "cluster1", "--through", given]
+    assert main([*asked, "--dry-run"]) == 2
+    assert "--through" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def written(folder: Path, content: str | bytes) -> str:
         ('{"configs": [{"static_clusters": [{"cluster": {"name": "x", "lb_policy": {}}}]}]}', "not a text"),
         (b"\xff\xfe", "not UTF-8"),
         (HOSTLESS, "no endpoints"),
-        ('{"configs": [{"dynamic_route_configs": [{"route_config": {}}]}]}', "no listeners and no endpoints"),
+        ('{"configs": [{"dynamic_route_configs": [{"route_config": {}}]}]}', "no routes by name and no endpoints"),
         ('{"configs": [{"@type": "type.googleapis.com/envoy.admin.v2alpha.ClustersConfigDump"}]}', "API v2"),
     ],
 )  # fmt: skip

@@ -10,6 +10,8 @@ from typing import Any
 
 from meshsim.analysis.holdings import envoys
 from meshsim.analysis.situation import Situation
+from meshsim.controlplane.ingress_class import Ingress, ingress
+from meshsim.model.facts import Facts
 from meshsim.model.names import ObjectKey
 from meshsim.tables.envoy import Chain, Cluster, Endpoint, MatchType, Proxy, Route, RouteMatch, StringMatch, Via
 from meshsim.tables.workload import Locality
@@ -34,6 +36,9 @@ def dumps(situation: Situation, cluster: str, called: Iterable[tuple[str, str]] 
         kind, _, rest = ident.partition(":")
         _, namespace, name = rest.split("/")
         bare = name.rpartition("~")[2]
+        gateway = here.get("Gateway", namespace, bare)
+        if kind == "gateway" and gateway is not None and ingress(here, gateway, Facts()) is not Ingress.ISTIO:
+            continue  # istiod does not configure it
         locality = _locality(situation, cluster, namespace, bare) or Locality(here.region, here.zone)
         proxy = situation.plane.proxy(ident, locality)
         assert proxy is not None

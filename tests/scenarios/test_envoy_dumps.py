@@ -43,6 +43,45 @@ def routes(dump: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield from host["routes"]
 
 
+def _routes_alone(_: str, dump: dict[str, Any]) -> None:
+    """What Envoy's RoutesConfigDump has: the routes that listeners name, and those that stand in them."""
+    found = [section for key in ("static_route_configs", "dynamic_route_configs") for section in _listed(dump, key)]
+    for one in sections(dump, "dynamic_listeners"):
+        for chain in one["active_state"]["listener"].get("filter_chains", ()):
+            inline = chain["filters"][-1]["typed_config"].get("route_config")
+            found += [{"route_config": inline}] if inline else []
+    if any(one["route_config"].get("name") for one in found):
+        kind = "type.googleapis.com/envoy.admin.v3.RoutesConfigDump"
+        dump["configs"] = [{"@type": kind, "static_route_configs": found}]
+
+
+def _listed(dump: dict[str, Any], key: str) -> list[Any]:
+    return [row for section in dump["configs"] for row in section.get(key, ())]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_routes_alone_leave_listeners_and_hosts_to_the_manifests(dumped: Make, name: str) -> None:
+    session, moment = dumped(name, _routes_alone)
+    for held, told in zip(session.verdicts(moment), compiled(name).rows, strict=True):
+        assert answers((held,)) == answers((told,)) or "MS902" in told.reasons
+
+
+def test_older_weights_in_routes_alone_are_seen(dumped: Make) -> None:
+    def edit(name: str, dump: dict[str, Any]) -> None:
+        _routes_alone(name, dump)
+        for one in _listed(dump, "static_route_configs"):
+            for host in one["route_config"]["virtual_hosts"]:
+                for route in host["routes"]:
+                    for part in route.get("route", {}).get("weighted_clusters", {}).get("clusters", ()):
+                        part["weight"] = 5
+
+    session, moment = dumped("canary-gateway-api", edit, only=WAYPOINT)
+    row = row_of(session, moment, "cluster1/shop/cart")
+    assert row.verdict is Verdict.SKEWED
+    assert row.effective is not None
+    assert row.effective.canary == Fraction(1, 2)
+
+
 def row_of(session: Session, moment: str | None, frm: str) -> Row:
     (row,) = (row for row in session.verdicts(moment) if row.frm.startswith(frm))
     return row

@@ -485,3 +485,54 @@ def test_a_workloads_address_is_read_in_every_spelling(addresses: dict[str, Any]
 def test_a_workloads_address_on_another_network_is_refused() -> None:
     with pytest.raises(InputError, match=r"workload w: workloadIps 'west/10.0.0.1' is on network 'west'"):
         _ips(workloadIps=["west/10.0.0.1"])
+
+
+def test_rows_of_a_program_that_has_no_word_for_none_are_read():
+    """istioctl prints its own rows with empty texts, lists and objects where a ztunnel leaves things out, and gateways
+    without their port (istio/istio istioctl/pkg/writer/ztunnel/configdump/api.go)."""
+    gateway = "n2/SplitHorizonWorkload/istio-system/eastwest/203.0.113.9/shop/web.shop.svc.cluster.local"
+    empty = {"hostname": "", "node": "", "locality": {}, "applicationTunnel": {"protocol": ""}, "trustDomain": ""}
+    mapping = {
+        "workloads": [
+            {**empty, "uid": gateway, "name": gateway, "namespace": "shop", "network": "n2", "status": "Healthy"}
+            | {
+                "workloadIps": [],
+                "networkGateway": {"destination": "n2/203.0.113.9"},
+                "protocol": "HBONE",
+                "capacity": 2,
+            },
+            {**empty, "uid": "c//Pod/shop/web-1", "name": "web-1", "namespace": "shop", "network": "n1", "status": ""}
+            | {"workloadIps": ["10.0.0.1"], "protocol": "HBONE", "waypoint": {"destination": ""}},
+        ],
+        "services": [
+            {
+                "name": "web",
+                "namespace": "shop",
+                "hostname": "web.shop.svc.cluster.local",
+                "vips": ["n1/10.1.0.1"],
+                "ports": {"80": 8080},
+                "loadBalancer": {"mode": "", "routingPreferences": None, "healthPolicy": ""},
+                "waypoint": {"destination": ""},
+                "endpoints": {
+                    uid: {"workloadUid": uid, "service": "", "port": {"80": 8080}}
+                    for uid in ("c//Pod/shop/web-1", gateway)
+                },
+                "ipFamilies": "",
+            }
+        ],
+        "policies": None,
+        "certificates": None,
+    }
+    tables = ztunnel_tables(mapping)
+    remote, local = tables.workloads[gateway], tables.workloads["c//Pod/shop/web-1"]
+    assert (str(remote.network_gateway), remote.capacity, remote.application_tunnel) == (
+        "n2/203.0.113.9:15008",
+        2,
+        None,
+    )
+    assert (local.waypoint, local.application_tunnel, local.status.value) == (None, None, "Healthy")
+    (service,) = tables.services.values()
+    assert service.waypoint is None
+    assert service.load_balancing is not None
+    assert (service.load_balancing.mode, service.load_balancing.preferences) == (Mode.STANDARD, ())
+    assert {w.uid for w in tables.endpoints(service)} == {gateway, "c//Pod/shop/web-1"}

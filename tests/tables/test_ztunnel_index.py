@@ -56,7 +56,7 @@ def test_ranges_are_kept_apart_from_addresses() -> None:
 @pytest.mark.parametrize(("hosts", "last"), [(("web", "web2"), "web2"), (("web2", "web"), "web")])
 def test_a_vip_of_two_services_in_a_namespace_is_the_last_ones(hosts: tuple[str, str], last: str) -> None:
     rows = [{"namespace": "shop", "hostname": host, "vips": ["/10.0.0.1"]} for host in hosts]
-    found = by_address(ztunnel_tables({"services": rows}), "", "10.0.0.1", "shop")
+    found = by_address(ztunnel_tables({"services": rows}), "", "10.0.0.1", None)
     assert isinstance(found, Found)
     assert found.service is not None
     assert found.service.hostname == last

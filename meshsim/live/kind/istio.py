@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from meshsim.controlplane.components import EASTWEST_CLASSES, ISTIO_GATEWAY
+from meshsim.controlplane.links import DRAINING
 from meshsim.live.kind.clusters import yaml_text
 from meshsim.live.kind.places import Place, Settings
 from meshsim.live.kind.steps import Check, Filled, Remove, Run, Secret, Step, Write, work
@@ -112,7 +113,7 @@ def _by_istioctl(place: Place, settings: Settings) -> tuple[Write | Run, ...]:
 def _operator(place: Place, settings: Settings) -> dict[str, Any]:
     env = [{"name": key, "value": value} for key, value in _env(place).items()]
     components: dict[str, Any] = {"pilot": {"k8s": {"env": env}}} if env else {}
-    if _needs_classic_ingress(place):
+    if needs_classic_ingress(place):
         components["ingressGateways"] = [{"name": "istio-ingressgateway", "enabled": True}]
     values: dict[str, Any] = {"global": _global(place, settings)}
     ztunnel = _ztunnel(place)
@@ -165,7 +166,7 @@ def mesh_config(place: Place) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _needs_classic_ingress(place: Place) -> bool:
+def needs_classic_ingress(place: Place) -> bool:
     """Whether an Istio Gateway selects the classic ingress gateway, and no manifest has one."""
     selecting = any(m.get("spec", "selector", "istio") == "ingressgateway" for m in place.cluster.of(ISTIO_GATEWAY))
     there = any(
@@ -191,7 +192,7 @@ def _by_helm(place: Place, settings: Settings) -> Iterator[Write | Run]:
             {**shared, "multiCluster": {"clusterName": place.name}, "network": cluster, **_ztunnel(place)},
         ),
     }
-    if _needs_classic_ingress(place):
+    if needs_classic_ingress(place):
         charts["gateway"] = ("istio-ingressgateway", {})
     for chart, (release, values) in charts.items():
         file = place.file(f"helm-{chart}.yaml")
@@ -217,11 +218,22 @@ def join(places: Sequence[Place], mesh: Mesh) -> Iterator[Step]:
         yield _peer(watcher, peer) if watcher.solo else _remote_secret(watcher, peer)
 
 
+def _draining(*gateways: Manifest | None) -> dict[str, str]:
+    """The annotation by which a Gateway of the manifests drains its cluster."""
+    found = [gateway.annotations.get(DRAINING, "") for gateway in gateways if gateway is not None]
+    return next(({DRAINING: weight} for weight in found if weight.isascii() and weight.isdigit()), {})
+
+
+def _stated_eastwest(place: Place) -> Manifest | None:
+    gateways = place.cluster.of("Gateway")
+    return next((g for g in gateways if g.get("spec", "gatewayClassName") in EASTWEST_CLASSES), None)
+
+
 def eastwest_name(place: Place) -> tuple[str, str]:
     """Namespace and name of a cluster's east-west gateway: those of the manifests, else the product's."""
-    for gateway in place.cluster.of("Gateway"):
-        if gateway.get("spec", "gatewayClassName") in EASTWEST_CLASSES:
-            return gateway.namespace, gateway.name
+    stated = _stated_eastwest(place)
+    if stated is not None:
+        return stated.namespace, stated.name
     return ("istio-eastwest", "istio-eastwest") if place.solo else (SYSTEM_NAMESPACE, "istio-eastwestgateway")
 
 
@@ -235,7 +247,7 @@ def _eastwest(place: Place) -> Step:
         terminated = {"mode": "Terminate", "options": {"gateway.istio.io/tls-terminate-mode": "ISTIO_MUTUAL"}}
         listeners = [{"name": "mesh", "port": 15008, "protocol": "HBONE", "tls": terminated}]
     spec = {"gatewayClassName": "istio-eastwest" if place.solo else "istio-east-west", "listeners": listeners}
-    documents = [_space(namespace), _gateway(namespace, name, labels, {}, spec)]
+    documents = [_space(namespace), _gateway(namespace, name, labels, _draining(_stated_eastwest(place)), spec)]
     file = place.file("eastwest.yaml")
     programmed = ("--for=condition=Programmed", "--timeout=300s", "-n", namespace)
     return Step(
@@ -299,6 +311,7 @@ def _peer(watcher: Place, peer: Place) -> Step:
     annotations = {
         "gateway.istio.io/service-account": eastwest_name(peer)[1],
         "gateway.istio.io/trust-domain": "cluster.local",
+        **_draining(_stated(watcher, peer)),
     }
     spec = {
         "gatewayClassName": REMOTE_CLASS,

@@ -52,6 +52,7 @@ _SERVER_WRITES: Final = (
     "selfLink",
     "ownerReferences",
 )
+_CAPTURED: Final = "ambient.istio.io/redirection"
 _LAST: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -192,6 +193,7 @@ def clean(place: Place, manifest: Manifest) -> dict[str, Any]:
     if isinstance(annotations, dict) and _LAST in annotations:
         metadata["annotations"] = {key: value for key, value in annotations.items() if key != _LAST}
     found["metadata"] = metadata
+    _uninjected(found)
     spec = found.get("spec")
     if isinstance(spec, dict) and manifest.kind == "Service" and spec.get("clusterIP") != "None":
         found["spec"] = {key: value for key, value in spec.items() if key not in {"clusterIP", "clusterIPs"}}
@@ -199,6 +201,32 @@ def clean(place: Place, manifest: Manifest) -> dict[str, Any]:
         node = worker(place, str(spec.pop("nodeName")))
         found["spec"] = {**spec, **({"nodeName": node} if node else {})}
     return found
+
+
+def _uninjected(document: dict[str, Any]) -> None:
+    """Pods without what istiod and Istio's CNI agent put into them, asking for it where they had it."""
+    spec = pod_spec(document)
+    if spec is None:
+        return
+    owner = document if document.get("kind") == "Pod" else pod_template(document)
+    metadata = owner.setdefault("metadata", {})
+    for key in ("containers", "initContainers"):
+        if not isinstance(spec.get(key), list):
+            continue
+        kept = [c for c in spec[key] if not (isinstance(c, dict) and _is_proxy(c))]
+        if len(kept) < len(spec[key]):
+            metadata["labels"] = {**(metadata.get("labels") or {}), "sidecar.istio.io/inject": "true"}
+            spec[key] = kept
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, dict) and annotations.get(_CAPTURED) == "enabled":
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key != _CAPTURED}
+        metadata["labels"] = {"istio.io/dataplane-mode": "ambient", **(metadata.get("labels") or {})}
+
+
+def _is_proxy(container: Mapping[str, Any]) -> bool:
+    return (
+        container.get("name") in {"istio-proxy", "istio-init", "istio-validation"} and container.get("image") != "auto"
+    )
 
 
 def plain(value: Any) -> Any:
@@ -217,6 +245,15 @@ def pod_spec(document: Mapping[str, Any]) -> dict[str, Any] | None:
         spec = ((spec or {}).get("jobTemplate") or {}).get("spec")
     found = ((spec or {}).get("template") or {}).get("spec") if isinstance(spec, dict) else None
     return found if isinstance(found, dict) else None
+
+
+def pod_template(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The template of the pods of a document that is none itself, to be changed in place."""
+    spec = document["spec"]
+    if document["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    found: dict[str, Any] = spec["template"]
+    return found
 
 
 def _accounts(place: Place, workloads: list[dict[str, Any]]) -> list[dict[str, Any]]:

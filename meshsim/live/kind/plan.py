@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any, Final, final
 
 from meshsim.analysis.calls import Call
-from meshsim.live.kind import argo, certificates, clusters, istio, standin
+from meshsim.live.kind import argo, certificates, clusters, istio, outside, standin
 from meshsim.live.kind.entries import ROLLOUTS, Hands, Unreplayable
 from meshsim.live.kind.moments import MODE as SETTLED
 from meshsim.live.kind.moments import STATUS, Held, Moment, Subject, held, over_time, probes, status_of, unreached
 from meshsim.live.kind.objects import Applied, applied, resource
 from meshsim.live.kind.places import Place, Settings, places
 from meshsim.live.kind.steps import Await, Command, Compare, Observe, Plan, Run, Step, Wait, Write, work
+from meshsim.live.kind.telling import too_few
 from meshsim.manifests.manifest import Manifest
 from meshsim.rollouts import State
 from meshsim.scenario.scenario import Entry
@@ -44,6 +45,7 @@ def plan(subject: Subject, source: Sequence[str], settings: Settings) -> Plan:
         *istio.join(found, subject.mesh),
         *argo.controllers(found),
         *made.manifests(),
+        *outside.steps(made.outside),
         *played,
     )
     return Plan(
@@ -53,7 +55,6 @@ def plan(subject: Subject, source: Sequence[str], settings: Settings) -> Plan:
         programs=tuple(dict.fromkeys(wanted)),
         secrets=(settings.licence,) if any(place.solo for place in found) else (),
         steps=steps,
-        cleanup=tuple(clusters.delete(found, settings)),
         notes=tuple(made.notes()),
         lacking=(*istio.lacking(found, subject.mesh, settings), *argo.lacking(found), *made.unpullable()),
         contexts={place.name: place.context for place in found},
@@ -77,7 +78,9 @@ class _Made:
         wanted = {weight for _, weight in self.weights}
         self.held: Mapping[RolloutId, Held] = {name: held(state, wanted) for name, state in self.start.states.items()}
         self.objects: dict[str, Applied] = {place.name: self._objects(place) for place in found}
+        self.outside = outside.callers(self.calls, self.places)
         self.said: list[str] = []
+        self.observed: list[float | str] = []
         self.number = 0
         self.plugin = False
         self._replayed: list[Entry] = []
@@ -233,12 +236,14 @@ class _Made:
 
     def _observe(self, at: float | str) -> Step:
         self.number += 1
+        self.observed.append(at)
         shown = f"{at:g}s" if isinstance(at, int | float) else at
         name = f"observations-{self.number:02}.json"
+        addresses, through = outside.asked(self.outside)
         return Step(
             name=f"observe-{self.number:02}",
             title=f"count who answers, as of {shown}",
-            commands=(Observe(name=name, at=at), Compare(name=name)),
+            commands=(*addresses, Observe(name=name, at=at, through=through), Compare(name=name)),
         )
 
     def _weights(self) -> Iterator[Step]:
@@ -321,13 +326,14 @@ class _Made:
             if len(networks) > 1 and not place.solo and flag not in place.cluster.istiod:
                 yield f"{place.name}: the scenario has several networks and does not set {flag}: nor is it set here"
         for call in self.calls:
-            if ":" in call.caller.name:
-                yield f"{call.caller.name} → {call.to}: there is no pod to make this call from"
+            if ":" in call.caller.name and call.caller.name not in self.outside:
+                yield f"{call.caller.name} → {call.to}: nobody here can stand for this caller; not called"
             elif not call.target.host:
                 yield f"{call.caller.name} → {call.to}: pods of a new cluster have other addresses; not called"
         if self.subject.scenario.traffic.rate is not None:
             yield "requests are sent one after the other, not at the rate that `traffic` states"
         yield from self.said
+        yield from too_few(self.subject, self.observed, self.settings.requests)
 
 
 def _in_parts(name: str, title: str, commands: Sequence[Command], why: tuple[str, ...] = ()) -> Iterator[Step]:

@@ -7,7 +7,7 @@ written into an annotation of the template: another image is another revision, a
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from meshsim.live.kind.objects import pod_spec
+from meshsim.live.kind.objects import pod_spec, pod_template
 
 SERVER: Final = "docker.io/traefik/whoami:v1.11.0"
 """Answers any request with `Hostname: POD`."""
@@ -46,10 +46,12 @@ def with_stand_ins(document: dict[str, Any], *, calls: bool) -> dict[str, Any]:
     spec = pod_spec(document)
     if spec is None:
         return document
-    template = document if document["kind"] == "Pod" else _template(document)
+    containers = [c for c in spec.get("containers") or () if isinstance(c, dict)]
+    if any(container.get("image") == "auto" for container in containers):
+        return document  # a gateway, whose image istiod's injection sets
+    template = document if document["kind"] == "Pod" else pod_template(document)
     metadata = template.setdefault("metadata", {})
     annotations = metadata.setdefault("annotations", {})
-    containers = [c for c in spec.get("containers") or () if isinstance(c, dict) and c.get("image") != "auto"]
     for container in containers:
         annotations[f"{ANNOTATION}{container.get('name', '')}"] = str(container.get("image", ""))
     kept = [_server(container) for container in containers if container.get("ports")]
@@ -59,14 +61,6 @@ def with_stand_ins(document: dict[str, Any], *, calls: bool) -> dict[str, Any]:
     spec.clear()
     spec.update({**stays, "terminationGracePeriodSeconds": 1, "containers": kept})
     return document
-
-
-def _template(document: Mapping[str, Any]) -> dict[str, Any]:
-    spec = document["spec"]
-    if document["kind"] == "CronJob":
-        spec = spec["jobTemplate"]["spec"]
-    found: dict[str, Any] = spec["template"]
-    return found
 
 
 def _server(container: Mapping[str, Any]) -> dict[str, Any]:

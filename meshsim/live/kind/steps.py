@@ -12,7 +12,7 @@ from meshsim.model.frozen import frozen
 
 WORK: Final = "WORK"
 """The variable of the working directory."""
-VARIABLE: Final = re.compile(r"\$(WORK|ARCH|HASH|NODE\d+|EW\d+)(?![A-Za-z0-9_])")
+VARIABLE: Final = re.compile(r"\$(WORK|ARCH|HASH|GW\d+|NODE\d+|EW\d+)(?![A-Za-z0-9_])")
 """What is replaced in a `Filled` text. Any other `$` is a dollar sign."""
 
 
@@ -118,10 +118,12 @@ class Wait:
 @final
 @frozen
 class Observe:
-    """Make the scenario's calls and count who answers (`meshsim live observe`), as of a moment of the scenario."""
+    """Make the scenario's calls and count who answers (`meshsim live observe`), as of a moment of the scenario.
+    `through` has who stands for callers that are no pods: caller, client, and the variable with the address, or ""."""
 
     name: str
     at: float | str
+    through: tuple[tuple[str, str, str], ...] = ()
 
 
 @final
@@ -146,8 +148,6 @@ class Step:
     why: tuple[str, ...] = ()
     always: bool = False
     """Done in every run, since it changes nothing: checks."""
-    ours: str = ""
-    """Only where that name was claimed: what takes it away again."""
 
 
 @final
@@ -164,7 +164,6 @@ class Plan:
     secrets: tuple[str, ...] = ()
     """Environment variables that must be set."""
     steps: tuple[Step, ...]
-    cleanup: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
     contexts: Mapping[str, str]
@@ -179,14 +178,19 @@ class Plan:
         contexts = [word for name, context in self.contexts.items() for word in ("--context", f"{name}={context}")]
         container = ["--container", self.container] if self.container else []
         names = ["--names-only"] if self.names_only else []
+        through = [w for found in command.through for w in ("--through", _through(*found))]
         return [
             *("meshsim", "live", "observe", *self.source, *contexts, "--kubeconfig", work("kubeconfig"), "--at", at),
-            *("--settle", "--requests", str(self.requests), *container, *names, "-o", work(command.name)),
+            *("--settle", "--requests", str(self.requests), *container, *names, *through, "-o", work(command.name)),
         ]
 
     def comparing(self, command: Compare) -> list[str]:
         """The words of `meshsim live compare` for a file."""
         return ["meshsim", "live", "compare", work(command.name), *self.source, "--settle"]
+
+
+def _through(caller: str, client: str, var: str) -> str:
+    return Filled(f"{caller}={client}@${var}") if var else f"{caller}={client}"
 
 
 def runs(steps: Sequence[Step]) -> Iterator[tuple[str, ...]]:

@@ -50,8 +50,10 @@ def read(paths: Sequence[str]) -> EnvoyDump:
         digest.update(content)
         with collector_off():
             _Reader(parts, path).read(content)
-    if parts.listeners is None and not (parts.assigned or parts.statuses):
-        msg = "this config_dump has no listeners and no endpoints, so nobody can say what the Envoy does"
+    if parts.listeners is None and not (parts.assigned or parts.statuses or any(parts.routes)):
+        msg = (
+            "this config_dump has no listeners, no routes by name and no endpoints: nobody can say what the Envoy does"
+        )
         raise InputError(msg, where=Source(paths[0]), hint=HOW)
     if parts.hostless():
         msg = "this config_dump has no endpoints, so nobody can say where requests go"
