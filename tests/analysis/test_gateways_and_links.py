@@ -307,3 +307,40 @@ def test_a_failure_that_no_rollout_governs_has_its_reason_too() -> None:
     away["ztunnel"] = {"env": {"NETWORK": "elsewhere"}}
     (row,) = ask(scenario(away, calls=[("c1/shop/client", GLOBAL)]), None)
     assert (row.verdict, row.rollout, row.reasons) == (Verdict.FAILING, None, ("MS105",))
+
+
+def test_a_headless_services_name_leads_to_pods_and_says_so() -> None:
+    """Contract of MS105: a headless Service has no VIP; ztunnel sees a pod's address, and no waypoint before it."""
+    part = with_rollout()
+    the(part, "Service", SERVICE)["spec"]["clusterIP"] = "None"
+    row = only(scenario(part, calls=[("c1/shop/client", "web:8080")]))
+    assert (row.verdict, shares(row)) == (Verdict.BYPASSED, (F(4, 5), F(1, 5), 0, 0))
+    assert row.reasons == ("MS105", "MS102")
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_an_external_names_target_decides(hops: int) -> None:
+    """istio pilot/pkg/serviceregistry/ambient/services.go: ExternalName is in no registry, DNS answers its target."""
+    targets = ["web.shop.svc.cluster.local", "alias0.shop.svc.cluster.local."][:hops]
+    aliases = tuple(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": f"alias{number}", "namespace": NAMESPACE},
+            "spec": {"type": "ExternalName", "externalName": target},
+        }
+        for number, target in enumerate(targets)
+    )
+    row = only(scenario(with_rollout(more=aliases), calls=[("c1/shop/client", f"alias{hops - 1}:8080")]))
+    assert (row.verdict, row.to) == (Verdict.APPLIED, f"alias{hops - 1}:8080")
+
+
+def test_an_external_name_that_leads_to_itself_resolves_to_nothing() -> None:
+    loop = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "loop", "namespace": NAMESPACE},
+        "spec": {"type": "ExternalName", "externalName": "loop.shop.svc.cluster.local"},
+    }
+    row = only(scenario(with_rollout(more=(loop,)), calls=[("c1/shop/client", "loop:8080")]))
+    assert row.reasons == ("MS103",)
