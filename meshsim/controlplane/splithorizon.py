@@ -74,7 +74,10 @@ class SplitHorizon:
         return tuple(merged if several else (self._kept(here, service, flag.read()) for service in merged))
 
     def _kept(self, here: Cluster, service: KnownService, flag: tuple[Fact, ...]) -> KnownService:
-        """A service of a cluster whose istiod shares none, whatever their labels (services.go `checkServiceScope`)."""
+        """A service of a cluster whose istiod shares none, whatever their labels (services.go `checkServiceScope`); of
+        one that shows nothing of its istiod nothing is concluded."""
+        if not here.istiod:
+            return service
         why = flag if any(self.registry.mesh.peers(here.name)) else ()
         return replace(service, global_members=False, identity_facts=(*service.identity_facts, *why))
 

@@ -87,22 +87,25 @@ def check(
     *,
     requests: int | None = None,
     walk: Walk = resolve,
-    told: Callable[[Compared], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Run phases on Envoys, one after the other in one lab, and compare. `told` hears of each row as it is known.
+    """Run phases on Envoys, one after the other in one lab, and compare.
+
+    `progress` hears how many rows were sent, of how many.
 
     `requests` for each row are as many as a whole run allows, unless given. `walk` is the model that is held against
     Envoy.
     """
     legs = course(phases, walk)
-    number = requests or share_of(sum(_sent(leg) for some in legs for leg in some))
+    whole = sum(_sent(leg) for some in legs for leg in some)
+    number = requests or share_of(whole)
     with Lab() as lab:
         rows: list[Compared] = []
         for phase, some in zip(phases, legs, strict=True):
             for row in _phase(lab, phase, some, number):
                 rows.append(row)
-                if told is not None:
-                    told(row)
+                if progress is not None:
+                    progress(sum(one.agreement is not None for one in rows), whole)
         return Outcome(processes=tuple(lab.processes), ready=lab.seconds_to_ready, rows=tuple(rows))
 
 
