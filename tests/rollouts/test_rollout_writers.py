@@ -187,7 +187,7 @@ def test_missing_service_cannot_execute() -> None:
     [
         ({"dynamicStableScale": True, "scaleDownDelaySeconds": 5}, "cannot be used with scaleDownDelaySeconds"),
         ({"steps": [{"setWeight": 101}]}, "SetWeight needs to be between 0 and 100"),
-        ({"steps": [{"setWeight": 1, "pause": {}}]}, "only have one"),
+        ({"steps": [{"setWeight": 1, "pause": {}}]}, "Step must have one"),
         ({"canaryService": "helloworld-stable"}, "two different services are required"),
     ],
 )
