@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from meshsim.analysis import expectations as expecting
 from meshsim.analysis.calls import Call, default_calls, expand
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from meshsim.analysis.sweep import Sweep
     from meshsim.live.outcomes import Result
     from meshsim.model.timeline import Timeline
+
+
+_POLICIES: Final = ("AuthorizationPolicy", "PeerAuthentication")
+"""Kinds by which clients are told apart by their identity."""
 
 
 def load(
@@ -172,16 +176,27 @@ class Session:
 
     def _judged(self, situation: Situation) -> Iterator[tuple[Call, tuple[Row, ...]]]:
         """Every call with its rows; where there are very many, one row for each class of clients."""
-        from meshsim.analysis.classes import judged, many
+        from meshsim.analysis.classes import judged, many, refined
 
         specs = self._calls()
         if self.scenario.calls and many(situation, specs):
             yield from judged(situation, specs)
-        else:
+        elif self.scenario.calls:
             yield from ((call, judge(situation, call)) for call in self.calls_in(situation))
+        else:
+            yield from refined(situation, self._unrefined(situation))
 
     def calls_in(self, situation: Situation) -> list[Call]:
         """Every call that is judged in a situation: the stated ones, or the default ones."""
+        calls = self._unrefined(situation)
+        if self.scenario.calls or not any(cluster.of(*_POLICIES) for cluster in situation.mesh.clusters.values()):
+            return calls
+        from meshsim.analysis.classes import refined
+
+        return [call for call, _ in refined(situation, calls)]
+
+    def _unrefined(self, situation: Situation) -> list[Call]:
+        """Every call; default ones as if clients differed in capture and place alone, not in who they are."""
         calls = [call for spec in self._calls() for call in expand(situation, spec)]
         if not self.scenario.calls:
             known = {(c.caller.name, c.address, c.path) for c in calls}

@@ -11,6 +11,7 @@ from meshsim.controlplane.components import ISTIO_GATEWAY, is_component
 from meshsim.dataplane.match import HttpRequest
 from meshsim.dataplane.resolve import is_address
 from meshsim.dataplane.walk import Client, Target
+from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence, Source
@@ -97,7 +98,7 @@ def callers(situation: Situation, name: str, where: Evidence | None) -> tuple[Ca
         msg = f"{name!r} is not unique: {', '.join('/'.join(k) for k in found)}"
         raise InputError(msg, where=where, hint="write cluster/namespace/workload")
     one = len(found) == 1 and "*" not in name
-    return tuple(_workload(situation, key, name if one else "/".join(key)) for key in found)
+    return tuple(workload_caller(situation, key, name if one else "/".join(key)) for key in found)
 
 
 def _cluster(situation: Situation, name: str, where: Evidence | None) -> None:
@@ -115,7 +116,7 @@ def _fits(key: tuple[str, str, str], parts: list[str]) -> bool:
     return len(parts) == 3 and all(part in {actual, "*"} for part, actual in zip(parts, key, strict=True))
 
 
-def _workload(situation: Situation, key: tuple[str, str, str], name: str) -> Caller:
+def workload_caller(situation: Situation, key: tuple[str, str, str], name: str) -> Caller:
     """A workload as a caller: its ready pods, one client per locality; with no pods it counts as one."""
     cluster, namespace, workload = key
     pods = situation.plane.registry.workloads(cluster).get((namespace, workload), ())
@@ -151,7 +152,7 @@ def _some_client(situation: Situation, cluster: str, where: Evidence | None) -> 
     if not known:
         msg = f"{cluster} has no workload that could be a client"
         raise InputError(msg, where=where, hint=f"write {cluster}/namespace/workload and add its Deployment")
-    return _workload(situation, (cluster, *known[0]), cluster)
+    return workload_caller(situation, (cluster, *known[0]), cluster)
 
 
 def client_workloads(situation: Situation, cluster: str) -> list[tuple[str, str]]:
@@ -223,7 +224,26 @@ def target_of(situation: Situation, caller: Caller, to: str, where: Evidence | N
 
 
 def expand_host(situation: Situation, cluster: str, namespace: str, host: str) -> str:
-    """A short name as the client's resolver completes it; other names stand as they are."""
+    """A short name as the client's resolver completes it; other names stand as they are. The name of an ExternalName
+    Service is that of its target (istio pilot/pkg/serviceregistry/ambient/services.go: it is in no registry)."""
+    completed = _completed(situation, cluster, namespace, host)
+    seen = {completed}
+    while (target := _external(situation.mesh.clusters[cluster], completed)) and target not in seen:
+        completed = target
+        seen.add(completed)
+    return completed
+
+
+def _external(here: Cluster, host: str) -> str:
+    """The target of an ExternalName Service, "" for any other name."""
+    name, _, rest = host.partition(".")
+    service = here.get("Service", rest.partition(".")[0], name) if host.endswith(f".svc.{CLUSTER_DOMAIN}") else None
+    if service is None or service.get("spec", "type") != "ExternalName":
+        return ""
+    return str(service.get("spec", "externalName", default="")).rstrip(".")
+
+
+def _completed(situation: Situation, cluster: str, namespace: str, host: str) -> str:
     known = situation.plane.known(cluster)
     bare = host.rstrip(".")
     if bare in known:
@@ -325,7 +345,7 @@ def client_classes(situation: Situation, cluster: str) -> tuple[Caller, ...]:
     return tuple(
         Caller(
             name=f"{cluster}/{group[0][0]}/{group[0][1]}",
-            clients=_workload(situation, (cluster, *group[0]), "").clients,
+            clients=workload_caller(situation, (cluster, *group[0]), "").clients,
             members=tuple(f"{cluster}/{namespace}/{workload}" for namespace, workload in group),
         )
         for group in classes.values()

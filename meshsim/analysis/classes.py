@@ -1,14 +1,19 @@
-"""One row for all clients that get the same: what `meshsim run` does where there are very many."""
+"""One row for all clients that get the same.
 
-from collections.abc import Iterator, Sequence
+Who gets the same is told by what answers read of a client (`reads`), whatever that is: its capture, its place, its
+namespace, its identity where a policy looks at it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, final
 
-from meshsim.analysis.calls import Call, Caller, call_of, callers, target_of
+from meshsim.analysis.calls import Call, Caller, call_of, callers, target_of, workload_caller
 from meshsim.analysis.judge import judge
 from meshsim.analysis.reads import Asked, Readings, Tree
 from meshsim.analysis.situation import Situation
 from meshsim.dataplane.walk import Target
+from meshsim.model.errors import Bug
 from meshsim.model.verdict import Row, in_brief
 from meshsim.scenario.scenario import CallSpec
 
@@ -44,34 +49,112 @@ def judged(situation: Situation, specs: Sequence[CallSpec]) -> Iterator[Judged]:
                 if caller.name not in rows_of:
                     rows_of[caller.name] = Asked(situation, caller)
         for target, group in targets.items():
-            yield from _classes(situation, spec, target, [(one, rows_of[one.name]) for one in group])
+            classes = _Classes(situation, call_of(group[0], spec, target))
+            for caller in group:
+                classes.ask(caller, rows_of[caller.name])
+                classes.join(rows_of[caller.name], caller.members or (caller.name,))
+            yield from classes.told()
 
 
-def _classes(
-    situation: Situation, spec: CallSpec, target: Target, group: Sequence[tuple[Caller, Asked]]
-) -> Iterator[Judged]:
-    tree = Tree[int]()
-    found: list[tuple[Caller, tuple[Row, ...]]] = []
-    members: list[list[str]] = []
-    for caller, asked in group:
+def refined(situation: Situation, calls: Iterable[Call]) -> Iterator[Judged]:
+    """The rows of calls, split where the workloads that a caller stands for do not get the same."""
+    members = _Members(situation)
+    for call in calls:
+        if len(call.caller.members) > 1 and _of_pods(call.caller):
+            yield from members.split(call)
+        else:
+            yield call, judge(situation, call)
 
-        def ask(caller: Caller = caller, asked: Asked = asked) -> tuple[Readings, int]:
+
+@final
+class _Members:
+    """The workloads that default calls stand for, and what answers have read of them so far."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._asked: dict[str, tuple[Caller, Asked]] = {}
+        self._names: dict[str, None] = {}
+        self._alike: dict[tuple[tuple[str, ...], int], list[list[str]]] = {}
+
+    def split(self, call: Call) -> Iterator[Judged]:
+        classes = _Classes(self._situation, call)
+        while True:
+            groups = self._groups(call.caller.members)
+            for group in groups:
+                classes.ask(*self._of(group[0]))
+            if classes.readings.keys() <= self._names.keys():
+                break
+            self._names.update(dict.fromkeys(classes.readings))
+        for group in groups:
+            classes.join(self._of(group[0])[1], group)
+        yield from classes.told(call.caller.name)
+
+    def _of(self, name: str) -> tuple[Caller, Asked]:
+        if name not in self._asked:
+            cluster, namespace, workload = name.split("/")
+            caller = workload_caller(self._situation, (cluster, namespace, workload), name)
+            self._asked[name] = (caller, Asked(self._situation, caller))
+        return self._asked[name]
+
+    def _groups(self, members: tuple[str, ...]) -> list[list[str]]:
+        """Members that agree in everything that was read so far."""
+        key = (members, len(self._names))
+        if key not in self._alike:
+            found: dict[tuple[object, ...], list[str]] = {}
+            for name in members:
+                asked = self._of(name)[1]
+                found.setdefault(tuple(asked.value(one) for one in self._names), []).append(name)
+            self._alike[key] = list(found.values())
+        return self._alike[key]
+
+
+@final
+class _Classes:
+    """The classes of callers of one call, found by asking."""
+
+    def __init__(self, situation: Situation, call: Call) -> None:
+        self._situation = situation
+        self._call = call
+        self._tree = Tree[int]()
+        self._found: list[tuple[Caller, tuple[Row, ...]]] = []
+        self._members: list[list[str]] = []
+        self.readings: dict[str, None] = {}
+        """Everything that was read of any caller."""
+
+    def ask(self, caller: Caller, asked: Asked) -> int:
+        """The class of a caller."""
+
+        def answer() -> tuple[Readings, int]:
             noting, readings = asked.noting()
-            found.append((caller, judge(situation, call_of(noting, spec, target))))
-            members.append([])
-            return readings, len(found) - 1
+            self._found.append((caller, judge(self._situation, replace(self._call, caller=noting))))
+            self._members.append([])
+            self.readings.update(dict.fromkeys(readings))
+            return readings, len(self._found) - 1
 
-        members[tree.find(asked.value, ask)].extend(caller.members or (caller.name,))
-    alike: dict[object, int] = {}
-    for n, (_, rows) in enumerate(found):
-        first = alike.setdefault(_told(rows), n)
-        if first != n:
-            members[first] += members[n]
-    for n in alike.values():
-        caller, rows = found[n]
-        names = tuple(members[n])
-        told = tuple(replace(row, member_names=names if len(names) > 1 else ()) for row in rows)
-        yield call_of(replace(caller, members=names), spec, target), told
+        return self._tree.find(asked.value, answer)
+
+    def join(self, asked: Asked, names: Iterable[str]) -> None:
+        """Callers that are of the class of one that was asked."""
+        self._members[self._tree.find(asked.value, _unasked)].extend(names)
+
+    def told(self, name: str = "") -> Iterator[Judged]:
+        """A row for each class; classes that get the same are one. `name` is how the first is called."""
+        alike: dict[object, int] = {}
+        for n, (_, rows) in enumerate(self._found):
+            first = alike.setdefault(_told(rows), n)
+            if first != n:
+                self._members[first] += self._members[n]
+        for n in alike.values():
+            caller, rows = self._found[n]
+            names = tuple(self._members[n])
+            called = name if name in names else caller.name
+            told = tuple(replace(row, frm=called, member_names=names if len(names) > 1 else ()) for row in rows)
+            yield replace(self._call, caller=replace(caller, name=called, members=names)), told
+
+
+def _unasked() -> tuple[Readings, int]:
+    msg = "a class of clients was joined before it was asked"
+    raise Bug(msg)
 
 
 def _told(rows: Sequence[Row]) -> object:

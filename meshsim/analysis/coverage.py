@@ -23,6 +23,8 @@ _CLASSIFIED = frozenset(
 _RULE: Final = re.compile(r"spec\.(?P<section>rules|http)\[(?P<number>\d+)\]\.(?P<rest>.*)")
 _AFFINITY: Final = "spec.sessionAffinity"
 """It binds kube-proxy alone: neither ztunnel nor istiod reads it."""
+_FURTHER: Final = "spec.externalIPs"
+"""They matter to who calls one of them, and to nobody who calls by name."""
 _PLACES = frozenset({"Node"})
 """Kinds whose absence the scenario can stand in for (`region`, `zone`); a finding says that they are missing."""
 
@@ -37,12 +39,21 @@ def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace:
         for field, where in relevant_fields(manifest):
             if _elsewhere(manifest, field, used.get(subject(cluster, manifest.key), frozenset())):
                 continue
-            if field == _AFFINITY and not plain:
+            if field == _FURTHER or (field == _AFFINITY and not plain):
                 continue
             found[f"{subject(cluster, manifest.key)} {field} ({where}) is not modelled"] = None
-    for sentence in _objects(situation, call, paths):
+    for sentence in (*_further(situation, call), *_objects(situation, call, paths)):
         found[sentence] = None
     return tuple(found)
+
+
+def _further(situation: Situation, call: Call) -> Iterator[str]:
+    """Services that answer at the called address as at an external IP."""
+    if call.target.ip and call.cluster in situation.mesh.clusters:
+        for manifest in situation.mesh.clusters[call.cluster].of("Service"):
+            if call.target.ip in manifest.get("spec", "externalIPs", default=[]):
+                name, where = subject(call.cluster, manifest.key), manifest.evidence("spec", "externalIPs")
+                yield f"{name} {_FURTHER} ({where}) is not modelled"
 
 
 def _rules_used(paths: tuple[Path, ...]) -> Mapping[str, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""Which extensions, filters and Sidecars act on a proxy of the path: none of them is modelled
+"""Which extensions, filters, ListenerSets and Sidecars act on a proxy of the path: none of them is modelled
 (istio pilot/pkg/model/policyattachment.go ShouldAttachPolicy, push_context.go EnvoyFilters)."""
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster
 from meshsim.model.frozen import record
 
 FILTERS: Final = ("EnvoyFilter", "WasmPlugin", "TrafficExtension")
+LISTENERS: Final = ("ListenerSet", "XListenerSet")
 GATEWAY_NAME: Final = "gateway.networking.k8s.io/gateway-name"
 _ENVOYS: Final = frozenset({"waypoint", "gateway", "sidecar"})
 _CONTEXT: Final = {"gateway": "GATEWAY", "sidecar": "SIDECAR"}
@@ -39,6 +40,11 @@ def acting(here: Cluster, place: Place, headers: Mapping[str, str]) -> Iterator[
         for manifest in here.of("RequestAuthentication"):
             if _attaches(manifest, place):
                 yield manifest, "may refuse the request's token"
+    if place.kind == "gateway":
+        for manifest in here.of(*LISTENERS):
+            name, namespace = (manifest.get("spec", "parentRef", field) for field in ("name", "namespace"))
+            if (namespace or manifest.namespace, name) == (place.namespace, place.name):
+                yield manifest, "adds listeners to the gateway"
     if place.kind == "sidecar":
         sidecar = _sidecar_of(here, place)
         if sidecar is not None and not _imports_all(sidecar):

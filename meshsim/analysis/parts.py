@@ -127,6 +127,10 @@ class Parts:
             open={name: what for name, what in deployed.open.items() if name in rollouts},
         )
 
+    def alike(self, one: Manifest, other: Manifest) -> bool:
+        """Whether two states of an object tie it to the same others."""
+        return self._tied(one) == self._tied(other)
+
     def inventory(self) -> int:
         """What decides which calls there are: everything but how many pods a revision has, and which."""
         assert self._deployed is not None

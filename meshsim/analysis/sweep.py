@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, final
 
 from meshsim.analysis.asked import Asked
 from meshsim.analysis.settings import setting
+from meshsim.analysis.sweep_part import Part, of_part, part_of
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.variants import Choices, Setting, Variants
 from meshsim.model.errors import Bug, InputError, UsageError
@@ -89,11 +90,15 @@ class Explorer:
         self.settings = settings
         self._at = at
         self._mode = mode
-        self._asking = tuple(i for i, one in enumerate(settings) if any(option.asks for option in one.options))
+        asking = [i for i, one in enumerate(settings) if any(option.asks for option in one.options)]
+        self._kept = next((i for i in asking if _of_connections(settings[i])), None)
+        """The setting that says whether connections are kept, which shares and verdicts need not depend on."""
+        self._asking = tuple(i for i in asking if i != self._kept)
         self._variants: Variants | None = None
+        self._parts: dict[tuple[str, str], Part | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_variants": None}
+        return {**self.__dict__, "_variants": None, "_parts": {}}
 
     @property
     def variants(self) -> Variants:
@@ -101,6 +106,12 @@ class Explorer:
         if self._variants is None:
             self._variants = Variants(self._asked.mesh, self.settings)
         return self._variants
+
+    def _part(self, spec: CallSpec) -> Part | None:
+        key = (spec.frm, spec.to)
+        if key not in self._parts:
+            self._parts[key] = part_of(self._asked, self.variants, self.settings, spec, self._at, self._mode)
+        return self._parts[key]
 
     def grow(self, call: int, spec: CallSpec, stems: Sequence[Taken], seconds: float) -> tuple[list[Leaf], list[Taken]]:
         """Leaves from the stems on, and the stems that are left when the time is over. One leaf at least."""
@@ -124,17 +135,44 @@ class Explorer:
         return Leaf(call=call, taken=taken, rows=rows)
 
     def _rows(self, spec: CallSpec, choices: Choices) -> Iterator[Found]:
+        whole = spec
         asks: dict[str, Any] = {}
         for index in self._asking:
             for key, value in choices.take(index).asks.items():
                 asks[key] = {**asks.get(key, {}), **value} if key == "headers" else value
         at, headers = asks.pop("at", self._at), {**spec.headers, **asks.pop("headers", {})}
+        if self._kept is not None:
+            asks["connection"] = _Connection(choices, self._kept)
         spec = replace(spec, **asks, headers={key: value for key, value in headers.items() if value is not None})
         try:
-            for _, rows in self._asked.asking(self.variants.watched(choices), spec).rows(at, self._mode):
+            mesh = self.variants.watched(choices)
+            part = self._part(whole)
+            for _, rows in self._asked.asking(mesh if part is None else of_part(mesh, part), spec).rows(at, self._mode):
                 yield from map(in_brief, rows)
         except (InputError, UsageError) as error:
             yield Found(verdict="refused", refused=str(error).partition("\n")[0])
+
+
+def _of_connections(one: Setting) -> bool:
+    return all(option.asks.keys() == {"connection"} and not option.edits for option in one.options)
+
+
+@final
+class _Connection:
+    """How a call connects, chosen when somebody looks at it."""
+
+    def __init__(self, choices: Choices, index: int) -> None:
+        self._choices = choices
+        self._index = index
+
+    def __str__(self) -> str:
+        return str(self._choices.take(self._index).asks["connection"])
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == other
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
 
 def branches(leaf: Leaf, stem: Taken, settings: Sequence[Setting]) -> Iterator[Taken]:

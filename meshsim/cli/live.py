@@ -19,6 +19,7 @@ from typing import Final
 
 from meshsim.cli.app import emit
 from meshsim.cli.options import add_clusters, add_moment, add_output, at_of, load, mode_of, paper
+from meshsim.cli.progress import Progress
 from meshsim.model.errors import UsageError
 
 PARTS: Final = {
@@ -53,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--requests",
         type=_requests,
         metavar="N",
-        help="requests for each row (default: 100 to 1000, by the number of rows)",
+        help="requests for each row (default: 100 to 1000, by the number of rows; 300 for validation)",
     )
     parser.add_argument("--write", metavar="FILE", help="where validation writes its page (default: standard output)")
     add_clusters(parser)
@@ -72,7 +73,9 @@ def _envoy(options: argparse.Namespace) -> int:
     from meshsim.live.replay import phases
     from meshsim.report.lab import printed
 
-    outcome = check(phases(session, at_of(options), mode_of(options)), requests=options.requests)
+    with Progress("sending") as progress:
+        moments = phases(session, at_of(options), mode_of(options))
+        outcome = check(moments, requests=options.requests, progress=progress)
     emit(printed(outcome, heading, options.output, paper(options)))
     return 1 if outcome.disagreements else 0
 
@@ -80,7 +83,7 @@ def _envoy(options: argparse.Namespace) -> int:
 def _validation(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from meshsim.live.validation import Ran, page
+    from meshsim.live.validation import EACH, Ran, page, recorded
     from meshsim.session import load as load_session
 
     if not options.scenario:
@@ -94,9 +97,12 @@ def _validation(options: argparse.Namespace) -> int:
     from meshsim.live.replay import phases
 
     ran = []
-    for file in files:
-        session = load_session(file)
-        ran.append(Ran(file.parent.name, check(phases(session), requests=options.requests)))
+    with Progress("scenarios") as progress:
+        for file in files:
+            session = load_session(file)
+            outcome = check(phases(session), requests=options.requests or EACH)
+            ran.append(Ran(file.parent.name, outcome, recorded(session, file.parent)))
+            progress(len(ran), len(files))
     text = page(ran)
     if options.write:
         Path(options.write).write_text(text, encoding="utf-8")

@@ -33,7 +33,7 @@ examples:
   meshsim live kind scenarios/istio-client-local-waypoint --stand-in
   meshsim live kind . --istioctl ~/solo/istioctl --keep
   meshsim live kind . --install helm --istio-version 1.30.1
-  meshsim live kind . --delete
+  meshsim live kind --delete
 """
 
 
@@ -81,9 +81,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play the scenario; return the exit code."""
+    from meshsim.live import commands as programs
     from meshsim.live.kind.plan import plan
     from meshsim.live.kind.script import script
 
+    if options.delete:
+        return _delete(Path(options.work), programs.run)
     session, heading = load(options, options.scenario)
     if session.scenario.path == "-" or any(path.endswith("=-") for path in options.cluster):
         msg = "standard input can be read once, and this reads the scenario again and again"
@@ -92,8 +95,6 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         emit(script(made, options.work))
         return 0
-    from meshsim.live import commands as programs
-
     return play(made, session, heading, options, programs.run)
 
 
@@ -103,7 +104,7 @@ def play(made: "Plan", session: "Session", heading: "Heading", options: argparse
 
     from meshsim.live.kind.play import Player
 
-    _ready(made, delete=options.delete)
+    _ready(made)
     player = Player(
         made,
         Path(options.work),
@@ -114,12 +115,6 @@ def play(made: "Plan", session: "Session", heading: "Heading", options: argparse
         clock=time.monotonic,
         sleep=time.sleep,
     )
-    if options.delete:
-        if not player.lines:
-            msg = f"{options.work} has no record of anything created"
-            raise InputError(msg, hint="name the directory with --work")
-        player.remove()
-        return 0
     for note in made.notes:
         _told(f"note: {note}")
     code = player.play(keep=options.keep)
@@ -128,17 +123,31 @@ def play(made: "Plan", session: "Session", heading: "Heading", options: argparse
     return code
 
 
-def _ready(made: "Plan", *, delete: bool) -> None:
-    """Refuse, with every reason at once, what could not succeed."""
+def _delete(directory: Path, run: "Runner") -> int:
+    """Take away what an earlier run created, whatever the scenario is now."""
+    from meshsim.live.kind.play import recorded, remove
+
+    if not recorded(directory):
+        msg = f"{directory} has no record of anything created"
+        raise InputError(msg, hint="name the directory with --work")
+    _programs(("docker", "kind"))
+    remove(directory, run, told=_told)
+    return 0
+
+
+def _programs(wanted: Sequence[str]) -> None:
+    """Refuse where programs are missing, with all of their names."""
     import shutil
 
-    wanted = [name for name in made.programs if not delete or name in {"docker", "kind"}]
     missing = [name for name in wanted if shutil.which(os.path.expanduser(name)) is None]
     if missing:
         msg = f"not on this machine: {', '.join(missing)}"
         raise InputError(msg, hint="install them, or look at what would be done with --dry-run")
-    if delete:
-        return
+
+
+def _ready(made: "Plan") -> None:
+    """Refuse, with every reason at once, what could not succeed."""
+    _programs(made.programs)
     if made.lacking:
         first, *rest = made.lacking
         raise InputError("\n".join([first, *rest]), hint="--dry-run prints the script all the same")

@@ -7,13 +7,11 @@ beside what clients really get; 60s#3 is after the third sync of that instant.
 exit codes: 0, whatever it shows; 2 wrong call, 3 wrong input."""
 
 import argparse
-import sys
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from meshsim.cli.app import emit, emit_bytes, no_terminal
 from meshsim.cli.options import add_clusters, add_file, add_moment, at_of, load, mode_of, paper
+from meshsim.cli.progress import Progress
 from meshsim.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ examples:
   meshsim timeline scenarios/time-failover -o png --file timeline.png
 """
 FIGURES: Final = ("png", "svg")
-PATIENCE: Final = 0.5
-"""Seconds before a progress bar is shown."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
     t, n = (None, None) if at is None else micro(at) if isinstance(at, str) else (at, None)
     until = t if t is not None else _seconds(options.until)
-    with _Progress() as progress:
+    with Progress("resolving intervals") as progress:
         found = session.timeline(
             frm=options.frm,
             to=options.to,
@@ -139,31 +135,3 @@ def _with_delay(session: "Session", found: "Timeline", rollout: str, until: floa
         note = f"no scaleDownDelaySeconds of {rollout} keeps all clients from errors"
         return replace(found, notes=(*found.notes, note))
     return replace(found, safe_delays={f"scaleDownDelaySeconds of {rollout}": seconds})
-
-
-class _Progress:
-    """A bar on a terminal's standard error, once it has taken long enough to wonder."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._tell
-
-    def _tell(self, done: int, whole: int) -> None:
-        if self._bar is None:
-            if not sys.stderr.isatty() or time.monotonic() - self._began < PATIENCE:
-                return
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task("resolving intervals", total=whole)
-            self._bar.start()
-        self._bar.update(self._task, completed=done, total=whole)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()

@@ -125,6 +125,7 @@ def dumped_view(view: ClusterView, held: Adopted, known: Mapping[str, KnownServi
         assumed={},
         no_vip=frozenset(host for host, name in names.items() if not name.ips and not name.headless),
         strangers=held.strangers,
+        unserved=frozenset(),
     )
 
 

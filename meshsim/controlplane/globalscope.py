@@ -1,49 +1,40 @@
 """Which services are global: upstream's scope by selectors in the meshConfig
 (istio pilot/pkg/serviceregistry/ambient/services.go:338)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from meshsim.controlplane.attachment import selects
-from meshsim.controlplane.meshconfig import GLOBAL_LABEL, PROFILE, config_manifest, note, scope_configs
+from meshsim.controlplane.meshconfig import PROFILE, config_manifest, note
 from meshsim.mesh.mesh import Cluster
-from meshsim.model.evidence import Assumed, Evidence
+from meshsim.model.evidence import Assumed
 from meshsim.model.facts import Facts
 
 _GLOBAL: Final = "GLOBAL"
 
 
-def is_global(
-    watcher: Cluster,
-    cluster: Cluster,
-    namespace: str,
-    labels: Mapping[str, str],
-    subject: str,
-    where: Evidence,
-    facts: Facts,
-) -> bool:
-    """Whether a Service with these labels in `namespace` of `cluster` is shared, as `watcher` has it: the labels are
-    the Service's own cluster's, the configuration that selects by them is the watcher's (services.go
-    `GlobalNestedWorkloadServicesCollection`; istio.io, ambient multicluster: scopes are not read across clusters).
-
-    Any entry of `serviceScopeConfigs` with scope GLOBAL that selects it makes it so, by the namespace's and the
-    Service's selectors both where both are set; an entry with scope LOCAL takes nothing away.
-    """
-    facts.note(subject, f"label:{GLOBAL_LABEL}", labels.get(GLOBAL_LABEL), where)
+def global_entry(
+    entries: Sequence[Mapping[str, Any]], cluster: Cluster, namespace: str, labels: Mapping[str, str]
+) -> int | None:
+    """The first entry of a `serviceScopeConfigs` that makes a Service with these labels in `namespace` of `cluster`
+    global, by the namespace's and the Service's selectors both where both are set; None where none does. An entry with
+    scope LOCAL takes nothing away."""
     described = cluster.namespace(namespace)
-    namespace_labels = {
-        "kubernetes.io/metadata.name": namespace,
-        **(described.labels if described is not None else {}),
-    }
-    for index, entry in enumerate(scope_configs(watcher)):
-        if entry.get("scope") != _GLOBAL or not _selected(entry, namespace_labels, dict(labels)):
-            continue
-        if config_manifest(watcher) is not None:
-            note(watcher, facts, f"serviceScopeConfigs.{index}.scope", _GLOBAL, "")
-        else:
-            facts.note(f"{watcher.name}/istiod", "meshConfig.serviceScopeConfigs", _GLOBAL, Assumed(f"as in {PROFILE}"))
-        return True
-    return False
+    around = {"kubernetes.io/metadata.name": namespace, **(described.labels if described is not None else {})}
+    matching = (i for i, e in enumerate(entries) if e.get("scope") == _GLOBAL and _selected(e, around, dict(labels)))
+    return next(matching, None)
+
+
+def note_entry(watcher: Cluster, entry: int | None, facts: Facts) -> None:
+    """Record the entry that made a Service global. The labels are the Service's own cluster's, the configuration that
+    selects by them is the watcher's (services.go `GlobalNestedWorkloadServicesCollection`; istio.io, ambient
+    multicluster: scopes are not read across clusters)."""
+    if entry is None:
+        return
+    if config_manifest(watcher) is not None:
+        note(watcher, facts, f"serviceScopeConfigs.{entry}.scope", _GLOBAL, "")
+    else:
+        facts.note(f"{watcher.name}/istiod", "meshConfig.serviceScopeConfigs", _GLOBAL, Assumed(f"as in {PROFILE}"))
 
 
 def _selected(entry: Mapping[str, Any], namespace: dict[str, str], service: dict[str, str]) -> bool:

@@ -7,6 +7,7 @@ from meshsim.controlplane.components import EASTWEST_CLASSES
 from meshsim.controlplane.registry import Registry
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster
+from meshsim.mesh.peers import REMOTE_CLASS
 from meshsim.model.facts import Fact, Facts
 from meshsim.model.frozen import record
 
@@ -27,13 +28,26 @@ class Leading:
 def leading_into(registry: Registry, here: Cluster, network: str) -> Leading:
     """The visible clusters of `network` whose east-west gateway takes HBONE.
 
-    A network of which no manifest shows an east-west gateway has a healthy one in each of its clusters.
+    A network of which no manifest shows an east-west gateway has a healthy one in each of its clusters, and so has one
+    for which `here` holds an istio-remote Gateway (`localK8sGatewayToNetworkGateways`).
     """
     facts = Facts()
     inside = [c for c in registry.mesh.peers(here.name) if c.network.value == network]
     shown = {c.name: _leads(c, network, facts) for c in inside}
-    known = [name for name, leads in shown.items() if leads is not None]
-    return Leading(tuple(sorted(name for name in known if shown[name]) if known else sorted(shown)), facts.read())
+    entries = sorted(name for name, leads in shown.items() if leads)
+    if not entries and (all(leads is None for leads in shown.values()) or _names(here, network)):
+        entries = sorted(shown)
+    return Leading(tuple(entries), facts.read())
+
+
+def _names(here: Cluster, network: str) -> bool:
+    """Whether a cluster has a Gateway of its own that stands for those of another network."""
+    return any(
+        gateway.get("spec", "gatewayClassName") == REMOTE_CLASS
+        and gateway.labels.get(NETWORK) == network
+        and any(listener.get("protocol") == HBONE for listener in gateway.get("spec", "listeners", default=[]))
+        for gateway in here.of("Gateway")
+    )
 
 
 def _leads(cluster: Cluster, network: str, facts: Facts) -> bool | None:

@@ -18,6 +18,8 @@ _TRAFFIC: Final = {
     "pod": "workload",
     "workloadentry": "workload",
 }
+_METADATA: Final = ("name", "namespace", "labels", "annotations")
+_CLUSTER_WIDE: Final = frozenset({"Namespace", "GatewayClass"})
 _DEFAULT_KIND: Final = {"service": "Service", "workload": "Pod"}
 
 
@@ -32,7 +34,8 @@ def bind(
     """The waypoint that an object is bound to.
 
     `namespace` is the object's, as a name or a Namespace document; without it, what the object says. `gateways` are
-    Gateways, GatewayClasses and Namespaces (a document without a kind is a Gateway); one without a status is ready.
+    Gateways, GatewayClasses and Namespaces (a document without a kind is a Gateway, one without a namespace is in the
+    object's); one without a status is ready. What a document's metadata hold may also stand at its top.
     `kind` is `service` or `workload`, or the object's own: Service, ServiceEntry, Pod, WorkloadEntry. `network` is the
     cluster's. Gives `waypoint` (`namespace/name`, None where it is unbound), `address` (what ztunnel is told), `canary`
     and `canary_weight` (percent), and `reason`, a reason code where the object names a waypoint that it does not get.
@@ -54,7 +57,7 @@ def bind(
     described = _checked(namespace, "Namespace", "default") if isinstance(namespace, Mapping) else None
     place = described.name if described is not None else str(namespace or "")
     bound = _checked(obj, _DEFAULT_KIND[traffic], "unnamed", place)
-    docs = [_checked(doc, "Gateway", "") for doc in plain_documents(gateways)]
+    docs = [_checked(doc, "Gateway", "", inside=bound.namespace) for doc in plain_documents(gateways)]
     cluster = _cluster((*docs, *((described,) if described is not None else ())), dialect, network)
     found = binding.bind(cluster, bound, bound.namespace, traffic)
     canary = found.canary.gateway if found.canary is not None else None
@@ -83,17 +86,22 @@ def _cluster(objects: Sequence[Manifest], dialect: str, network: str) -> Cluster
     )
 
 
-def _checked(doc: Mapping[str, Any], kind: str, name: str, namespace: str = "") -> Manifest:
-    """A document as an object, its kind, name and namespace filled in where they are not said; `namespace` where it is
-    given is the object's, whatever the document says."""
+def _checked(doc: Mapping[str, Any], kind: str, name: str, namespace: str = "", inside: str = "") -> Manifest:
+    """A document as an object, its kind, name and namespace filled in where they are not said, the last with `inside`;
+    `namespace` where it is given is the object's, whatever the document says."""
     if not isinstance(doc, Mapping):
         msg = f"{doc!r} is no document; write a mapping with metadata.name"
         raise InputError(msg)
     metadata = doc.get("metadata")
-    if metadata is not None and not isinstance(metadata, Mapping):
+    if metadata is None:
+        metadata = {key: doc[key] for key in _METADATA if key in doc}
+        doc = {key: value for key, value in doc.items() if key not in _METADATA}
+    if not isinstance(metadata, Mapping):
         msg = f"metadata of {doc.get('kind') or kind} must be a mapping, not {metadata!r}"
         raise InputError(msg)
-    filled = {"name": name} | {key: value for key, value in (metadata or {}).items() if value is not None}
+    filled = {"name": name} | {key: value for key, value in metadata.items() if value is not None}
     if namespace:
         filled["namespace"] = namespace
+    elif inside and str(doc.get("kind") or kind) not in _CLUSTER_WIDE:
+        filled.setdefault("namespace", inside)
     return given_manifest({"kind": kind, **doc, "metadata": filled})

@@ -13,11 +13,11 @@ from typing import Final, final
 from meshsim.controlplane.binding import MANAGED, bind
 from meshsim.controlplane.components import Component, waypoints
 from meshsim.controlplane.distribution import distribution, load_balancing
-from meshsim.controlplane.globalscope import is_global
+from meshsim.controlplane.globalscope import global_entry, note_entry
 from meshsim.controlplane.ingress_label import ingress_use_waypoint
 from meshsim.controlplane.known import KnownService, KnownWaypoint, Member, ports_of
 from meshsim.controlplane.members import local_members, pod_member
-from meshsim.controlplane.meshconfig import is_cluster_local
+from meshsim.controlplane.meshconfig import GLOBAL_LABEL, is_cluster_local, scope_configs
 from meshsim.controlplane.networkgateways import Leading, leading_into
 from meshsim.controlplane.registry import Registry
 from meshsim.manifests.manifest import Manifest
@@ -37,12 +37,16 @@ Key = tuple[str, str]
 @final
 @record
 class _Offer:
-    """One cluster's Service and whether its scope is global, with what was read to know."""
+    """One cluster's Service and the entry of the watcher's configuration that makes it global, None if it is local."""
 
     cluster: Cluster
     service: Manifest
-    shared: bool
+    entry: int | None
     facts: tuple[Fact, ...]
+
+    @property
+    def shared(self) -> bool:
+        return self.entry is not None
 
 
 @final
@@ -70,7 +74,10 @@ class SplitHorizon:
         return tuple(merged if several else (self._kept(here, service, flag.read()) for service in merged))
 
     def _kept(self, here: Cluster, service: KnownService, flag: tuple[Fact, ...]) -> KnownService:
-        """A service of a cluster whose istiod shares none, whatever their labels (services.go `checkServiceScope`)."""
+        """A service of a cluster whose istiod shares none, whatever their labels (services.go `checkServiceScope`); of
+        one that shows nothing of its istiod nothing is concluded."""
+        if not here.istiod:
+            return service
         why = flag if any(self.registry.mesh.peers(here.name)) else ()
         return replace(service, global_members=False, identity_facts=(*service.identity_facts, *why))
 
@@ -89,17 +96,21 @@ class SplitHorizon:
         return tuple(self._known_waypoint(here, key, owners, gateways) for key, owners in sorted(found.items()))
 
     def _offered(self, here: Cluster, cluster: Cluster) -> Mapping[Key, _Offer]:
-        if (here.name, cluster.name) not in self._offers:
+        """What a cluster offers; watchers with the same configuration see the same."""
+        entries = scope_configs(here)
+        known = (str(entries), cluster.name)
+        if known not in self._offers:
             found: dict[Key, _Offer] = {}
             for service in cluster.of("Service"):
                 if service.get("spec", "type") == "ExternalName" or service.labels.get(MANAGED):
                     continue
                 facts = Facts()
                 ident, where = subject(cluster.name, service.key), service.evidence("metadata", "labels")
-                shared = is_global(here, cluster, service.namespace, service.labels, ident, where, facts)
-                found[service.namespace, service.name] = _Offer(cluster, service, shared, facts.read())
-            self._offers[here.name, cluster.name] = found
-        return self._offers[here.name, cluster.name]
+                facts.note(ident, f"label:{GLOBAL_LABEL}", service.labels.get(GLOBAL_LABEL), where)
+                entry = global_entry(entries, cluster, service.namespace, service.labels)
+                found[service.namespace, service.name] = _Offer(cluster, service, entry, facts.read())
+            self._offers[known] = found
+        return self._offers[known]
 
     def _members(self, offer: _Offer) -> tuple[Member, ...]:
         key = (offer.cluster.name, (offer.service.namespace, offer.service.name))
@@ -126,6 +137,7 @@ class SplitHorizon:
             facts.take(flag)
         for offer in offers:
             facts.take(offer.facts)
+            note_entry(here, offer.entry, facts)
         elsewhere = [
             offer
             for offer in offers
@@ -224,9 +236,7 @@ class SplitHorizon:
         labels = manifest.labels
         if shown is None and manifest.get("spec", "infrastructure") is not None:
             labels = {str(k): str(v) for k, v in manifest.get("spec", "infrastructure", "labels", default={}).items()}
-        ident = subject(cluster.name, manifest.key)
-        where = manifest.evidence("metadata", "labels")
-        return is_global(here, cluster, waypoint.namespace, labels, ident, where, Facts())
+        return global_entry(scope_configs(here), cluster, waypoint.namespace, labels) is not None
 
     def _known_waypoint(
         self,

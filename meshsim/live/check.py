@@ -20,7 +20,8 @@ WHOLE_RUN: Final = 20_000
 AGAIN: Final = 4
 """A row that disagrees is measured once more, with so many times the requests."""
 KEPT: Final = 4
-"""Requests over each kept connection."""
+"""Requests over each kept connection, in the mean: with as many over each, the first ones of a connection would always
+meet the same turn of a proxy that takes its hosts in turn."""
 AT_ONCE: Final = 8
 
 
@@ -86,22 +87,25 @@ def check(
     *,
     requests: int | None = None,
     walk: Walk = resolve,
-    told: Callable[[Compared], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Run phases on Envoys, one after the other in one lab, and compare. `told` hears of each row as it is known.
+    """Run phases on Envoys, one after the other in one lab, and compare.
+
+    `progress` hears how many rows were sent, of how many.
 
     `requests` for each row are as many as a whole run allows, unless given. `walk` is the model that is held against
     Envoy.
     """
     legs = course(phases, walk)
-    number = requests or share_of(sum(_sent(leg) for some in legs for leg in some))
+    whole = sum(_sent(leg) for some in legs for leg in some)
+    number = requests or share_of(whole)
     with Lab() as lab:
         rows: list[Compared] = []
         for phase, some in zip(phases, legs, strict=True):
             for row in _phase(lab, phase, some, number):
                 rows.append(row)
-                if told is not None:
-                    told(row)
+                if progress is not None:
+                    progress(sum(one.agreement is not None for one in rows), whole)
         return Outcome(processes=tuple(lab.processes), ready=lab.seconds_to_ready, rows=tuple(rows))
 
 
@@ -170,6 +174,7 @@ def _row(lab: Lab, moment: Compiled, door: Door, leg: Leg, row: Compared, reques
             headers=call.request.headers,
             requests=number,
             per_connection=KEPT if kept else 1,
+            varied=kept,
             at_once=1 if moment.uneven else AT_ONCE,
         )
         return counted(found, first_only=once)

@@ -4,6 +4,7 @@ are many, so that a run stays within a minute."""
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import takewhile
 from typing import Final, final
 
 from meshsim.dataplane.authorization import DENIED, NOT_ALLOWED, STRICT
@@ -40,8 +41,13 @@ class Leg:
 
     @property
     def pinned(self) -> bool:
-        """Whether some choice on the way is taken once for a connection, so that its requests share it."""
-        return any(_chooses(step) for path in self.trace.paths() for step in path.steps)
+        """Whether some choice is taken once for the client's connection, so that its requests share it: one before the
+        first proxy that routes request by request. What that one connects to is chosen for each request in the lab."""
+        return any(_chooses(step) for path in self.trace.paths() for step in takewhile(_by_bytes, path.steps))
+
+
+def _by_bytes(step: Step) -> bool:
+    return not step.l7
 
 
 def _chooses(step: Step) -> bool:

@@ -54,7 +54,7 @@ _SERVICE: Final = {
     **_rows(_R, "a client sticks to one pod", "spec.sessionAffinity", harmless=("None",)),
     **_rows(_I, "how long a client sticks; whether it does is sessionAffinity", "spec.sessionAffinityConfig"),
     **_rows(_R, "the Service answers at further addresses", "spec.externalIPs"),
-    **_rows(_R, "callers outside the ranges are refused", "spec.loadBalancerSourceRanges"),
+    **_rows(_I, "whom a load balancer lets in; calls begin behind it", "spec.loadBalancerSourceRanges"),
     **_rows(_M, "the addresses of a gateway", "status.loadBalancer"),
     **_rows(_I, "a report", "status.conditions"),
 }

@@ -207,6 +207,7 @@ _FILTER: Final[Shape] = {
     "cors": {},
 }
 _ROUTED: Final[Shape] = {**_BACKEND, "filters": [_FILTER]}
+_ATTACHED: Final[Shape] = {"selector": {"matchLabels": texts}, "targetRef": _REF, "targetRefs": [_REF]}
 _PARENT: Final[Shape] = {**_REF, "sectionName": text}
 _NAMED: Final[Shape] = {"type": text, "name": text, "value": text}
 _RULE: Final[Shape] = {
@@ -243,6 +244,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
             "trafficDistribution": text,
             "publishNotReadyAddresses": flag,
             "externalName": text,
+            "externalIPs": [text],
         }
     },
     "Pod": {
@@ -265,6 +267,19 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "GRPCRoute": _route(_GRPC_RULE),
     "TCPRoute": _route(_CONNECTION_RULE),
     "TLSRoute": _route(_CONNECTION_RULE),
+    "ListenerSet": {"spec": {"parentRef": _REF}},
+    "XListenerSet": {"spec": {"parentRef": _REF}},
+    "EnvoyFilter": {
+        "spec": {
+            "workloadSelector": {"labels": texts},
+            "targetRefs": [_REF],
+            "configPatches": [{"match": {"context": text}}],
+        }
+    },
+    "WasmPlugin": {"spec": _ATTACHED},
+    "TrafficExtension": {"spec": _ATTACHED},
+    "RequestAuthentication": {"spec": _ATTACHED},
+    "Sidecar": {"spec": {"workloadSelector": {"labels": texts}, "egress": [{"port": {}, "hosts": [text]}]}},
     "VirtualService": {
         "spec": {
             "hosts": [text],

@@ -5,8 +5,11 @@ value of a setting is chosen when it is first read, and the choices say what the
 cannot matter.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from math import prod
+from typing import Any, Final, cast, final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.manifests.overlay import Path
@@ -15,11 +18,15 @@ from meshsim.mesh.forks import fork
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.frozen import frozen
 from meshsim.model.names import ObjectKey
+from meshsim.tables.dialect import Behaviour, Dialect
 
 Edits = Mapping[str, Any]
 """Keywords of `forks.fork`; none leaves the Mesh as it is."""
 _OF_OBJECTS: Final = frozenset({"labels", "annotations", "fields", "replicas", "patch"})
 _OF_MAPPINGS: Final = frozenset({"istiod", "assume"})
+_BY_ROW: Final = frozenset({"dialect"})
+_MOST_TOGETHER: Final = 64
+"""Of how many combinations of settings that decide a dialect together it is found out where they differ."""
 _TEXTS: Final = ("labels", "annotations")
 """Mappings of an object's metadata; a missing one is an empty one."""
 
@@ -47,7 +54,7 @@ class Setting:
     def order(self) -> int:
         """Changes of objects come first, then those of the whole Mesh, deletions last: nothing edits what is gone."""
         kinds = {kind for option in self.options for kind in option.edits}
-        return 2 if "delete" in kinds else 0 if kinds <= _OF_OBJECTS | _OF_MAPPINGS else 1
+        return 2 if "delete" in kinds else 0 if kinds <= _OF_OBJECTS | _OF_MAPPINGS | _BY_ROW else 1
 
 
 @final
@@ -59,6 +66,20 @@ class Choices:
         self.settings = settings
         self.taken: dict[int, int] = {}
         self._given = given
+
+    def combinations(self, indices: Sequence[int]) -> Iterator[tuple[tuple[Setting, Option], ...]]:
+        """All that settings can be together, those that are taken already as they are."""
+        fixed = [self.taken.get(index) for index in indices]
+        options = [
+            self.settings[index].options if chosen is None else (self.settings[index].options[chosen],)
+            for index, chosen in zip(indices, fixed, strict=True)
+        ]
+        for picked in product(*options):
+            yield tuple((self.settings[index], option) for index, option in zip(indices, picked, strict=True))
+
+    def few(self, indices: Sequence[int]) -> bool:
+        """Whether settings have few combinations."""
+        return prod(len(self.settings[index].options) for index in indices) <= _MOST_TOGETHER
 
     def take(self, index: int) -> Option:
         """The value of a setting, which is now looked at."""
@@ -84,6 +105,14 @@ class Variants:
         self._whole = [i for i, one in enumerate(settings) if one.order > 0]
         self._groups = tuple(self._grouped())
         self._values: dict[tuple[object, ...], Any] = {}
+        self._dialects: dict[tuple[object, ...], Dialect] = {}
+
+    def changes(self) -> Iterator[tuple[Mesh, tuple[tuple[str, ObjectKey, Path], ...]]]:
+        """Every value of every setting by itself: the Mesh with it, and what differs in which objects."""
+        for setting in self.settings:
+            for option in setting.options if setting.order == 0 else ():
+                changed = variant(self.mesh, [(setting, option)])
+                yield changed, tuple(_differences(self.mesh, changed))
 
     def watched(self, choices: Choices) -> Mesh:
         """The Mesh with the values that are chosen as they are read; what concerns the whole Mesh is chosen now."""
@@ -113,8 +142,6 @@ class Variants:
         return value
 
     def _mappings(self, mesh: Mesh, choices: Choices) -> Mesh:
-        from dataclasses import replace
-
         env: dict[str, dict[str, list[int]]] = {}
         assume: dict[str, list[int]] = {}
         for index, setting in enumerate(self.settings):
@@ -124,6 +151,9 @@ class Variants:
                         env.setdefault(cluster, {}).setdefault(name, []).append(index)
                 for name in option.edits.get("assume", {}):
                     assume.setdefault(name, []).append(index)
+        for cluster, indices in self._by_dialect().items():
+            opened = cast("Dialect", _OpenDialect(self, cluster, indices, choices))
+            mesh = mesh.fork(replace(mesh.clusters[cluster], dialect=opened))
         for cluster, names in env.items():
             here = mesh.clusters[cluster]
             keys = {name: self._entry(found, name, choices, cluster) for name, found in names.items()}
@@ -132,6 +162,23 @@ class Variants:
             keys = {name: self._entry(found, name, choices, None) for name, found in assume.items()}
             mesh = mesh.fork(assume=Watched(mesh.assume, keys))
         return mesh
+
+    def _by_dialect(self) -> Mapping[str, tuple[int, ...]]:
+        """Cluster → the settings that decide its dialect."""
+        found: dict[str, list[int]] = {}
+        for index, setting in enumerate(self.settings):
+            edits = [option.edits for option in setting.options]
+            if setting.order == 0 and any("dialect" in one for one in edits):
+                for cluster in self.mesh.clusters:
+                    found.setdefault(cluster, []).append(index)
+        return {cluster: tuple(indices) for cluster, indices in found.items()}
+
+    def dialect(self, cluster: str, picked: Sequence[tuple[Setting, Option]]) -> Dialect:
+        """A cluster's dialect with these values."""
+        known = (cluster, *(option.text for _, option in picked))
+        if known not in self._dialects:
+            self._dialects[known] = variant(self.mesh, picked).clusters[cluster].dialect
+        return self._dialects[known]
 
     def _entry(self, settings: Iterable[int], name: str, choices: Choices, cluster: str | None) -> Callable[[], Any]:
         """A variable of a cluster's istiod, or an assumption."""
@@ -148,7 +195,7 @@ class Variants:
         found: dict[tuple[str, ObjectKey], dict[Path, dict[int, None]]] = {}
         for index, setting in enumerate(self.settings):
             for option in setting.options:
-                changed = variant(self.mesh, [(setting, option)])
+                changed = variant(self.mesh, [(setting, option)])  # what cannot be is said here
                 for cluster, key, path in _differences(self.mesh, changed) if setting.order == 0 else ():
                     found.setdefault((cluster, key), {}).setdefault(path, {})[index] = None
         for (cluster, key), paths in found.items():
@@ -158,6 +205,44 @@ class Variants:
                 roots.setdefault(root, {}).update(paths[path])
             for root, settings in roots.items():
                 yield _Group(cluster=cluster, key=key, path=root, settings=tuple(sorted(settings)))
+
+
+@final
+class _OpenDialect:
+    """A `Dialect` that is still open: a row that all that it can be agree in is no choice."""
+
+    def __init__(self, variants: Variants, cluster: str, settings: tuple[int, ...], choices: Choices) -> None:
+        self._variants = variants
+        self._cluster = cluster
+        self._settings = settings
+        self._choices = choices
+
+    def row(self, name: str) -> Behaviour:
+        if self._choices.few(self._settings):
+            combinations = self._choices.combinations(self._settings)
+            rows = [self._variants.dialect(self._cluster, picked).row(name) for picked in combinations]
+            if all(row.value == rows[0].value for row in rows):
+                return rows[0]
+        return self._chosen().row(name)
+
+    def value(self, name: str) -> str:
+        return self.row(name).value
+
+    def _chosen(self) -> Dialect:
+        picked = [(self._variants.settings[i], self._choices.take(i)) for i in self._settings]
+        return self._variants.dialect(self._cluster, picked)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chosen(), name)
+
+    def __str__(self) -> str:
+        return str(self._chosen())
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self._chosen() == other
+
+    def __hash__(self) -> int:
+        return hash(self._chosen())
 
 
 @final

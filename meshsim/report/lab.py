@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, final
 
 from meshsim.live.agree import ALPHA, Category, revision
-from meshsim.live.check import KEPT, Compared, Outcome
+from meshsim.live.check import Compared, Outcome
 from meshsim.live.course import AS_BEFORE
 from meshsim.model.frozen import frozen
 from meshsim.model.shares import ZERO, percent
@@ -129,8 +129,8 @@ def _sent(row: Compared) -> str:
     """How many requests, over what, and what counts once."""
     again = ", measured again after it disagreed" if row.first else ""
     if row.unit == "connection":
-        return f"{row.counted:,} connections of {KEPT} requests, each counted once{again}"
-    kept = f", {KEPT} a connection" if row.connection == "keep-alive" else ""
+        return f"{row.requests:,} requests over {row.counted:,} connections, each counted once{again}"
+    kept = " over kept connections" if row.connection == "keep-alive" else ""
     return f"{row.requests:,} requests{kept}{again}"
 
 

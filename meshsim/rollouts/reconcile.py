@@ -25,6 +25,7 @@ from meshsim.rollouts.status import (
     result_of,
     set_condition,
     template_or_steps_changed,
+    write_scaled,
     write_status,
 )
 from meshsim.rollouts.steps import EXTERNAL, kind_of
@@ -170,6 +171,7 @@ def _create(sync: Context) -> None:
         namespace=state.namespace,
         hash=pod_hash,
         revision=1 + max((found.revision for found in sync.sets), default=0),
+        desired=replicas_of(sync.rollout),
         order=1 + max((found.order for found in sync.sets), default=-1),
         template=state.template,
         labels=labels,
@@ -208,7 +210,7 @@ def _sync_replicas_only(sync: Context) -> None:
     reconcile_sets(sync)
     status = dict(sync.old)
     status["availableReplicas"] = sum(found.available for found in sync.sets)
-    finish(sync, status)
+    write_scaled(sync, status)
 
 
 def _canary(sync: Context) -> None:

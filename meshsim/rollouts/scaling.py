@@ -66,19 +66,36 @@ def _scale_new(sync: Context) -> bool:
         return False
     wanted = counts(sync.rollout, sync.old, picked, sync.weights, version=sync.state.version).canary
     if sync.delays_abort_scale_down():
-        seconds, _ = abort_delay(sync.rollout)
         if new.deadline is None:
-            if (
-                seconds is not None
-                and picked.stable is not None
-                and picked.stable.available == replicas_of(sync.rollout)
-            ):
-                sync.put_set(replace(new, deadline=sync.now + seconds))
+            _await_scale_down(sync, new)
             return False
         if new.deadline > sync.now:
+            _note_replicas(sync, new)
             return False
         wanted = 0
     return sync.scale(new, wanted)
+
+
+def _await_scale_down(sync: Context, new: ReplicaSet) -> None:
+    """The deadline of an aborted canary is set once stable has all its pods."""
+    seconds, _ = abort_delay(sync.rollout)
+    if seconds is None:
+        return
+    keeps = sync.behaviour["abort_delay_keeps_scaling"]
+    new = _note_replicas(sync, new)
+    stable, replicas = sync.picked.stable, replicas_of(sync.rollout)
+    available = stable.available if stable is not None else 0
+    if available == replicas or (keeps and available > replicas):
+        sync.put_set(replace(new, deadline=sync.now + seconds))
+
+
+def _note_replicas(sync: Context, new: ReplicaSet) -> ReplicaSet:
+    """The canary that waits is told of a changed spec.replicas; before 1.10 it is not, and every sync until its
+    deadline is a scaling event that leaves traffic alone (argo-rollouts#4919)."""
+    if sync.behaviour["abort_delay_keeps_scaling"] and new.desired != replicas_of(sync.rollout):
+        new = replace(new, desired=replicas_of(sync.rollout))
+        sync.put_set(new)
+    return new
 
 
 def _scale_others(sync: Context) -> bool:

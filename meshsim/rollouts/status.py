@@ -175,9 +175,19 @@ def result_of(sync: Context, step: Fields, index: int) -> str:
     return str(found).lower()
 
 
-def _persist(sync: Context, status: Status) -> None:
+def write_scaled(sync: Context, status: Status) -> None:
+    """The status after a sync that only scaled (sync.go syncReplicasOnly): its conditions follow from 1.10 on."""
+    _persist(sync, status, conditions=sync.behaviour["conditions_at_the_end"])
+
+
+def _persist(sync: Context, status: Status, *, conditions: bool = True) -> None:
     """Conditions, then pauses and abort (pause.go CalculatePauseStatus), then the phase."""
-    _conditions(sync, status)
+    status.pop("abort", None)
+    status.pop("abortedAt", None)
+    if sync.behaviour["conditions_at_the_end"]:
+        _abort_at_deadline(sync, status)
+    if conditions:
+        _conditions(sync, status)
     if sync.aborted:
         status["abort"] = True
         status["abortedAt"] = sync.old.get("abortedAt", sync.now)
@@ -260,9 +270,9 @@ def _conditions(sync: Context, status: Status) -> None:
     """The conditions the phase depends on: Healthy, Progressing, Completed (sync.go calculateRolloutConditions)."""
     now, wanted = sync.now, replicas_of(sync.rollout)
     count = len(steps_of(sync.rollout))
-    completed = bool(status.get("stableRS")) and status.get("stableRS") == status["currentPodHash"]
+    completed = bool(status.get("stableRS")) and status.get("stableRS") == status.get("currentPodHash")
     healthy = (
-        status["updatedReplicas"] == wanted == status["availableReplicas"] == status["replicas"]
+        all(int(status.get(key) or 0) == wanted for key in ("updatedReplicas", "availableReplicas", "replicas"))
         and sync.old.get("observedGeneration") == str(sync.state.generation)
         and completed
         and (not count or status.get("currentStepIndex", count) == count)
@@ -285,15 +295,26 @@ def _conditions(sync: Context, status: Status) -> None:
         )
     elif _progressed(sync.old, status) or unhealthy_now:
         reason = "ReplicaSetNotAvailable" if completed and unhealthy_now else "ReplicaSetUpdated"
-        status["conditions"] = [part for part in status["conditions"] if part.get("type") != "Progressing"]
+        status["conditions"] = [part for part in status.get("conditions") or () if part.get("type") != "Progressing"]
         set_condition(status, "Progressing", "True", reason, "ReplicaSet is progressing.", now)
     elif _timed_out(sync, status):
         name = sync.picked.new.name if sync.picked.new else sync.state.name
         message = f'ReplicaSet "{name}" has timed out progressing.'
         set_condition(status, "Progressing", "False", "ProgressDeadlineExceeded", message, now)
-        if (sync.rollout.get("spec") or {}).get("progressDeadlineAbort"):
-            sync.add_abort, sync.abort_message = True, message
+        aborts = (sync.rollout.get("spec") or {}).get("progressDeadlineAbort")
+        if aborts and not sync.behaviour["conditions_at_the_end"]:
+            sync.add_abort, sync.remove_abort, sync.abort_message = True, False, message
     set_condition(status, "Completed", str(completed), "RolloutCompleted", "RolloutCompleted", now)
+
+
+def _abort_at_deadline(sync: Context, status: Status) -> None:
+    """From 1.10 on progressDeadlineAbort comes before the conditions, and a finished update is never aborted."""
+    completed = bool(status.get("stableRS")) and status.get("stableRS") == status.get("currentPodHash")
+    if not (sync.rollout.get("spec") or {}).get("progressDeadlineAbort") or sync.aborted or completed:
+        return
+    if not _progressed(sync.old, status) and _timed_out(sync, sync.old):
+        name = sync.picked.new.name if sync.picked.new else sync.state.name
+        sync.add_abort, sync.abort_message = True, f'ReplicaSet "{name}" has timed out progressing.'
 
 
 def _progressed(old: Fields, new: Fields) -> bool:
@@ -308,6 +329,7 @@ def _progressed(old: Fields, new: Fields) -> bool:
     return (
         number(new, "updatedReplicas") != number(old, "updatedReplicas")
         or older_now < older
+        or number(new, "readyReplicas") > number(old, "readyReplicas")
         or number(new, "availableReplicas") > number(old, "availableReplicas")
         or (old.get("stableRS") or "") != (new.get("stableRS") or "")
         or (both and old["currentStepIndex"] != new["currentStepIndex"])
@@ -315,7 +337,7 @@ def _progressed(old: Fields, new: Fields) -> bool:
     )
 
 
-def _timed_out(sync: Context, status: Status) -> bool:
+def _timed_out(sync: Context, status: Fields) -> bool:
     deadline = deadline_at(sync.rollout, sync.old, waits=any(part.deadline is not None for part in sync.picked.others))
     if condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":
         return True

@@ -7,20 +7,22 @@ from collections.abc import Mapping
 
 from meshsim.rollouts.go_json import struct
 from meshsim.rollouts.memo import remembered
-from meshsim.rollouts.spec import Fields, canary, is_canary, max_weight, steps_of
+from meshsim.rollouts.spec import Fields, is_canary, max_weight, steps_of
 from meshsim.rollouts.template_hash import json_hash
 
 KINDS = (
-    "setWeight",
     "pause",
+    "setCanaryScale",
+    "setWeight",
     "experiment",
     "analysis",
-    "setCanaryScale",
     "setHeaderRoute",
     "setMirrorRoute",
     "plugin",
 )
-"""In the order of the Go struct."""
+"""In the order in which they decide whether a step is done (rollout/canary.go completedCurrentCanaryStep)."""
+EXCLUSIVE = ("setWeight", "pause", "experiment", "analysis")
+"""Of these a step may have one; the others may stand beside it (validation.go hasMultipleStepsType)."""
 EXTERNAL = {"analysis", "experiment", "plugin"}
 """Steps whose end something else decides."""
 
@@ -35,8 +37,9 @@ def step_hash(rollout: Fields) -> str:
     """`status.currentStepHash`: changes whenever the list of steps does (utils/conditions ComputeStepHash)."""
     if not is_canary(rollout):
         return ""
-    raw = canary(rollout).get("steps")
-    return json_hash(None if raw is None else [struct("CanaryStep", step) for step in raw])
+    steps = steps_of(rollout)
+    # No steps are null, an empty list too: the controller reads what `omitempty` left (controller.go remarshalRollout).
+    return json_hash([struct("CanaryStep", step) for step in steps] or None)
 
 
 def describe(step: Fields) -> str:

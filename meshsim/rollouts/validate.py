@@ -4,6 +4,7 @@ Source: argo-rollouts pkg/apis/rollouts/validation/validation.go and validation_
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from meshsim.rollouts import gatewayapi, istio
 from meshsim.rollouts.errors import INVALID_SPEC, NOT_FOUND, RolloutError
@@ -21,7 +22,7 @@ from meshsim.rollouts.spec import (
     routing,
     steps_of,
 )
-from meshsim.rollouts.steps import KINDS
+from meshsim.rollouts.steps import EXCLUSIVE, KINDS
 
 _MODELLED_ROUTERS = {"istio", "plugins", "managedRoutes", "maxTrafficWeight"}
 _NEED_SERVICES = {"alb", "smi", "apisix", "ambassador", "nginx", "appMesh", "traefik"}
@@ -53,8 +54,10 @@ def problems(rollout: Fields) -> Iterator[tuple[str, str]]:
         yield "spec.replicas", "must be greater than or equal to 0"
     if not spec.get("workloadRef"):
         selector = spec.get("selector")
-        if not selector:
+        if selector is None:
             yield "spec.selector", "Rollout has missing field '.spec.selector'"
+        elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
+            yield "spec.selector", "empty selector is invalid for deployment"
         else:
             labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
             wanted = selector.get("matchLabels") or {}
@@ -77,6 +80,8 @@ def problems(rollout: Fields) -> Iterator[tuple[str, str]]:
 
 def _canary_problems(rollout: Fields) -> Iterator[tuple[str, str]]:
     spec = canary(rollout)
+    if not any(_amount(spec.get(name)) for name in ("maxSurge", "maxUnavailable")):
+        yield "spec.strategy.maxSurge", "MaxSurge and MaxUnavailable both can not be zero"
     stable, canary_service = spec.get("stableService"), spec.get("canaryService")
     at = "spec.strategy."
     if stable and stable == canary_service:
@@ -114,6 +119,14 @@ def _canary_problems(rollout: Fields) -> Iterator[tuple[str, str]]:
         yield from _step_problems(rollout, step, f"{at}steps[{index}]")
 
 
+def _amount(value: Any) -> int:
+    """An int-or-percent as validation.go getIntOrPercentValue reads it: 25 by default, 0 where it is no number."""
+    if value is None or isinstance(value, int):
+        return 25 if value is None else value
+    text = str(value).removesuffix("%")
+    return int(text) if text.lstrip("+-").isdecimal() else 0
+
+
 def _ping_pong_problems(rollout: Fields, at: str) -> Iterator[tuple[str, str]]:
     pair = ping_pong(rollout)
     if pair is None:
@@ -136,15 +149,8 @@ def _ping_pong_problems(rollout: Fields, at: str) -> Iterator[tuple[str, str]]:
 
 def _step_problems(rollout: Fields, step: Fields, at: str) -> Iterator[tuple[str, str]]:
     kinds = [kind for kind in KINDS if step.get(kind) is not None]
-    if len(kinds) != 1:
-        yield (
-            at,
-            (
-                "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause"
-                if not kinds
-                else "Step can only have one of its fields set"
-            ),
-        )
+    if not kinds or len([kind for kind in kinds if kind in EXCLUSIVE]) > 1:
+        yield at, "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause"
         return
     weight = step.get("setWeight")
     if weight is not None and not 0 <= int(weight) <= max_weight(rollout):
@@ -152,17 +158,18 @@ def _step_problems(rollout: Fields, step: Fields, at: str) -> Iterator[tuple[str
     pause = step.get("pause")
     if isinstance(pause, Mapping) and (pause_seconds(pause) or 0) < 0:
         yield f"{at}.pause.duration", "Duration needs to be greater than 0"
-    scale = step.get("setCanaryScale")
-    if isinstance(scale, Mapping):
-        if routing(rollout) is None:
-            yield f"{at}.setCanaryScale", "SetCanaryScale requires TrafficRouting to be set"
-        scale_weight = scale.get("weight")
-        if scale_weight is not None and not 0 <= int(scale_weight) <= max_weight(rollout):
-            yield f"{at}.setCanaryScale.weight", f"SetWeight needs to be between 0 and {max_weight(rollout)}"
+    if isinstance(step.get("setCanaryScale"), Mapping) and routing(rollout) is None:
+        yield "spec.strategy.trafficRouting", "SetCanaryScale requires TrafficRouting to be set"
+    if routing(rollout) is None and _has_weights(step):
+        yield f"{at}.experiment.templates", "Experiment template weight cannot be set unless TrafficRouting is enabled"
     for kind in ("setHeaderRoute", "setMirrorRoute"):
         route = step.get(kind)
         if not isinstance(route, Mapping):
             continue
+        for index, match in enumerate(route.get("match") or ()):
+            for name in ("headerValue",) if kind == "setHeaderRoute" else ("method", "path"):
+                if name == "headerValue" or match.get(name) is not None:
+                    yield from _match_problems(match.get(name) or {}, f"{at}.{kind}.match[{index}]")
         managed = (routing(rollout) or {}).get("managedRoutes")
         if routing(rollout) is None:
             yield f"{at}.{kind}", f"{kind[0].upper()}{kind[1:]} requires TrafficRouting"
@@ -176,6 +183,15 @@ def _step_problems(rollout: Fields, step: Fields, at: str) -> Iterator[tuple[str
                 f"{at}.{kind}",
                 ("Steps define a route that does not exist in spec.strategy.canary.trafficRouting.managedRoutes"),
             )
+
+
+def _match_problems(match: Fields, at: str) -> Iterator[tuple[str, str]]:
+    """A string match has one of its three kinds (validation.go hasMultipleMatchValues)."""
+    given = [kind for kind in ("exact", "regex", "prefix") if match.get(kind)]
+    if not given:
+        yield at, "StringMatch value missed, match value must have one of the following: exact, regex, prefix"
+    elif len(given) > 1:
+        yield at, "StringMatch match value must have exactly one of the following: exact, regex, prefix"
 
 
 @remembered

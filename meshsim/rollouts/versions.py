@@ -66,6 +66,14 @@ CONTROLLER_ROWS: tuple[VersionRow, ...] = (
     _row("returns_after_create", True, (1, 10, 0), _END, "rollout/controller.go:452; argo-rollouts#4784"),
     _row("returns_after_pause_conditions", False, _START, (1, 10, 0), "rollout/context.go:64 (v1.9.0)"),
     _row("returns_after_pause_conditions", True, (1, 10, 0), _END, "rollout/sync.go:698"),
+    _row(
+        "abort_delay_keeps_scaling", False, _START, (1, 10, 0), "rollout/replicaset.go:121 (v1.9.1); argo-rollouts#4853"
+    ),
+    _row(
+        "abort_delay_keeps_scaling", True, (1, 10, 0), _END, "rollout/replicaset.go:131 (v1.10.0); argo-rollouts#4919"
+    ),
+    _row("conditions_at_the_end", False, _START, (1, 10, 0), "rollout/sync.go:664, 740 (v1.9.1)"),
+    _row("conditions_at_the_end", True, (1, 10, 0), _END, "rollout/sync.go:587, 776 (v1.10.0)"),
     _row("removes_routes_of_steps", False, _START, (1, 10, 0), "rollout/trafficrouting/istio/istio.go:1557 (v1.9.1)"),
     _row("removes_routes_of_steps", True, (1, 10, 0), _END, "rollout/trafficrouting/istio/istio.go:1557 (v1.10.0)"),
     _row("additional_subsets", False, _START, (1, 9, 0), "rollout/trafficrouting/istio/istio.go:136 (v1.8.4)"),

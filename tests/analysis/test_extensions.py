@@ -27,7 +27,12 @@ FRONT_REF = {"targetRefs": [{"kind": "Gateway", "name": "front"}]}
 def acts(
     place: Place, kind: str, spec: dict[str, Any], namespace: str = "shop", headers: Mapping[str, str] | None = None
 ) -> bool:
-    versions = {"EnvoyFilter": "networking.istio.io/v1alpha3", "Sidecar": "networking.istio.io/v1"}
+    versions = {
+        "EnvoyFilter": "networking.istio.io/v1alpha3",
+        "Sidecar": "networking.istio.io/v1",
+        "ListenerSet": "gateway.networking.k8s.io/v1",
+        "XListenerSet": "gateway.networking.x-k8s.io/v1alpha1",
+    }
     api = versions.get(kind, "security.istio.io/v1" if "Auth" in kind else "extensions.istio.io/v1alpha1")
     setting = Setting("n", HERE)
     one = Manifest.made(api, kind, namespace, "x", {"spec": spec}, HERE)
@@ -122,3 +127,21 @@ class TestSidecars:
 
     def test_others_than_sidecars_do_not_go_by_it(self) -> None:
         assert not acts(WAYPOINT, "Sidecar", {"egress": [{"hosts": ["./*"]}]})
+
+
+class TestListenerSets:
+    @pytest.mark.parametrize("kind", ["ListenerSet", "XListenerSet"])
+    @pytest.mark.parametrize(
+        ("place", "parent", "namespace", "expected"),
+        [
+            (FRONT, {"name": "front"}, "shop", True),
+            (FRONT, {"name": "front"}, "other", False),
+            (FRONT, {"name": "front", "namespace": "shop"}, "other", True),
+            (FRONT, {"name": "back"}, "shop", False),
+            (WAYPOINT, {"name": "waypoint"}, "shop", False),
+        ],
+    )
+    def test_a_gateway_has_the_listeners_of_its_sets(
+        self, kind: str, place: Place, parent: dict[str, str], namespace: str, expected: bool
+    ) -> None:
+        assert acts(place, kind, {"parentRef": parent}, namespace) is expected

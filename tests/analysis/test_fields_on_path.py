@@ -83,6 +83,12 @@ class TestServices:
         the(part, "Service", SERVICE)["spec"]["sessionAffinity"] = "ClientIP"
         assert verdict(part) is Verdict.APPLIED
 
+    def test_an_external_ip_matters_to_who_calls_it(self) -> None:
+        part = with_rollout()
+        the(part, "Service", SERVICE)["spec"]["externalIPs"] = ["192.0.2.9"]
+        (by_ip,) = ask(scenario(part, calls=[(CLIENT, "192.0.2.9:8080")]), "step:1")
+        assert (verdict(part), by_ip.verdict) == (Verdict.APPLIED, Verdict.UNDETERMINED)
+
 
 def virtual_service(part: Document) -> Document:
     spec: Document = the(part, "VirtualService", SERVICE)["spec"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from strategies.asking import load
-from strategies.meshes import Document, deployment, namespace, template
+from strategies.meshes import Document, deployment, managed_objects, namespace, rollout, template
 
 from meshsim.analysis import classes
 from meshsim.analysis.likeness import Likeness
@@ -168,6 +168,14 @@ class TestLikeness:
     def test_what_differs_in_more_is_not(self, other: tuple[Document, ...]) -> None:
         assert not alike(likeness(service("cart"), app("cart"), *other), "cart", "search")
 
+    def test_an_account_and_a_budget_of_each_ones_own_change_nothing(self) -> None:
+        own = [
+            {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "shop"}}
+            for name in ("cart", "search")
+            for api, kind in (("v1", "ServiceAccount"), ("policy/v1", "PodDisruptionBudget"))
+        ]
+        assert alike(likeness(service("cart"), app("cart"), service("search"), app("search"), *own), "cart", "search")
+
     def test_a_name_that_is_also_a_ports_name_stands_for_itself(self) -> None:
         """`tcp` and `http` would be alike with their ports' names exchanged, and one of them would not be HTTP."""
         services = [
@@ -236,3 +244,35 @@ class TestClasses:
         calls = [{"from": "*/away/*", "to": "cart.shop.mesh.internal"}]
         rows = load(document(service("cart"), app("cart"), calls=calls)).verdicts()
         assert [row.frm for row in rows] == ["c1/away/one", "c1/away/two", "c2/away/one", "c2/away/two"]
+
+    def test_default_calls_tell_apart_clients_that_a_policy_tells_apart(self) -> None:
+        """`one` and `two` are alike but for their service account: a row each where a policy lets `one` alone in."""
+        let = {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "AuthorizationPolicy",
+            "metadata": {"name": "let", "namespace": "shop"},
+            "spec": {"rules": [{"from": [{"source": {"principals": ["cluster.local/ns/away/sa/one"]}}]}]},
+        }
+        made = document(
+            service("web"),
+            rollout(4, "registry.example.com/web:1", (25,), "httproute"),
+            *managed_objects("httproute", ()),
+        )
+        for part in made["clusters"].values():
+            part["manifests"] = [m for m in json.loads(json.dumps(part["manifests"])) if m["kind"] != "Gateway"]
+            for manifest in part["manifests"]:
+                if manifest["kind"] == "Namespace":
+                    manifest["metadata"]["labels"].pop("istio.io/use-waypoint", None)
+                elif manifest["metadata"]["name"] in {"one", "two"}:
+                    manifest["spec"]["template"]["spec"]["serviceAccountName"] = manifest["metadata"]["name"]
+        host = "web.shop.svc.cluster.local:80"
+        before = [row for row in load(made).verdicts() if row.to == host and row.frm == "c1/away/one"]
+        assert {row.member_names for row in before} == {("c1/away/one", "c1/away/two")}
+        for part in made["clusters"].values():
+            part["manifests"].append(let)
+        after = load(made)
+        rows = {row.frm: row for row in after.verdicts() if row.to == host and row.frm.startswith("c1/away")}
+        assert rows["c1/away/one"].verdict is Verdict.BYPASSED
+        assert rows["c1/away/two"].verdict is Verdict.FAILING
+        assert all(row.members == 1 for row in rows.values())
+        assert {call.caller.name for call in after.calls_in(after.situation("weight:25"))} >= rows.keys()

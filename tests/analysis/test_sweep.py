@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,24 @@ def test_settings_that_nobody_looks_at_cost_no_run() -> None:
     assert len(found.leaves) == 2
 
 
+def test_how_a_call_connects_changes_no_verdict_and_costs_no_run() -> None:
+    found = swept("client-local-waypoint", {"connection": ["new", "keep-alive"]}, at="step:1")
+    assert [leaf.taken for leaf in found.leaves] == [() for _ in found.calls]
+
+
+def test_a_version_is_looked_at_where_a_row_of_its_dialect_differs() -> None:
+    """1.30 has aliases of segments (fe-solo-enterprise-for-istio-workshops 008), and this mesh has no segment."""
+    vary = {"dialect": ["solo/1.30", "solo/1.29"]}
+    inside = swept("client-local-waypoint", vary, at="step:1")
+    assert [leaf.taken for leaf in inside.leaves] == [() for _ in inside.calls]
+
+
+def test_a_version_whose_rows_differ_on_the_way_is_looked_at() -> None:
+    """Unready pods stay among the endpoints from 1.31 on (istio a7c9ae034fb)."""
+    found = swept("istio-client-local-waypoint", {"dialect": ["istio/1.31", "istio/1.28"]}, at="step:1")
+    assert [leaf.taken for leaf in found.leaves] == [((0, 0),), ((0, 1),)]
+
+
 def test_probes_are_a_setting_where_no_moment_is_asked_for() -> None:
     found = swept("guide-virtualservice", {"connection": ["new", "keep-alive"]}, at="step:1")
     assert [setting.name for setting in found.settings] == ["connection"]
@@ -209,3 +228,22 @@ def test_a_sweep_says_what_run_says_while_updates_are_on_their_way(name: str) ->
             for _, rows in session.rows(float(at))
             for row in rows
         ]
+
+
+def test_what_a_call_cannot_meet_is_not_looked_at() -> None:
+    """`basket` is a client beside the call, in nobody's Service."""
+    vary = {"replicas:cluster1/Deployment/shop/basket": [1, 2], LABEL2: ["waypoint", None]}
+    found = swept("client-local-waypoint", vary, at="step:1", frm="recommender")
+    assert {index for leaf in found.leaves for index, _ in leaf.taken} == {1}
+
+
+def test_a_setting_that_ties_objects_together_leaves_the_mesh_whole() -> None:
+    """With the label `app: catalog`, `basket`'s pods are among the Service's."""
+    vary = {
+        "field:cluster1/Deployment/shop/basket:spec.template.metadata.labels.app": ["basket", "catalog"],
+        "replicas:cluster1/Deployment/shop/basket": [1, 2],
+    }
+    found = swept("client-local-waypoint", vary, at="step:1", frm="recommender")
+    others = [dict(leaf.rows[0].effective or ())["other"] for leaf in found.leaves if dict(leaf.taken)[0] == 1]
+    # 4 stable pods, 1 canary pod and 1 or 2 of basket's, each connection to any of them
+    assert sorted(others) == [Fraction(1, 6), Fraction(2, 7)]

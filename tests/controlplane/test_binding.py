@@ -254,6 +254,25 @@ class TestTrafficType:
         assert bound(bind(obj(USE), "shop", [own, gateway_class])) == ("shop/waypoint", "")
 
 
+class TestDocuments:
+    def test_a_gateway_without_a_namespace_is_in_the_objects(self) -> None:
+        here = {**gateway(), "metadata": {"name": "waypoint"}}
+        assert bound(bind(obj(USE), "shop", [here])) == ("shop/waypoint", "")
+        assert bound(bind(obj(ELSEWHERE), "shop", [here])) == (None, "MS210")
+
+    def test_metadata_may_stand_at_the_top(self) -> None:
+        assert bound(bind({"name": "orders", "labels": USE}, "shop", [gateway()])) == ("shop/waypoint", "")
+        assert bound(bind(obj(), {"name": "shop", "labels": USE}, [gateway()])) == ("shop/waypoint", "")
+
+    def test_classes_and_namespaces_have_none(self) -> None:
+        kind = {
+            "kind": "GatewayClass",
+            "metadata": {"name": "istio-waypoint", "labels": {"istio.io/waypoint-for": "all"}},
+        }
+        found = bind(obj(USE), "shop", [gateway(), kind, {"kind": "Namespace", "metadata": {"name": "shop"}}], "Pod")
+        assert bound(found) == ("shop/waypoint", "")
+
+
 class TestServiceEntries:
     def entry(self, export: list[str]) -> dict[str, Any]:
         return obj(ELSEWHERE, apiVersion="networking.istio.io/v1", kind="ServiceEntry", spec={"exportTo": export})
@@ -294,6 +313,11 @@ class TestServiceEntries:
         found = bind(self.entry([]), place(team="a"), docs, "ServiceEntry")
         assert bound(found) == (waypoint, "" if waypoint else "MS210")
         assert bind(self.entry([]), place(team="a"), docs, dialect="istio/1.30")["waypoint"] == "infra/waypoint"
+
+    @pytest.mark.parametrize("visibility", ["5", "{policies: 5}", "{policies: [5, {visibility: 5, matchingRules: 5}]}"])
+    def test_a_visibility_of_the_wrong_shape_hides_nothing(self, visibility: str) -> None:
+        found = bind(self.entry([]), "shop", [self.SHARED, self.config(visibility)], "ServiceEntry")
+        assert found["waypoint"] == "infra/waypoint"
 
     def test_one_for_its_own_namespace_binds_a_waypoint_there(self) -> None:
         docs = [gateway(), self.config("{defaultVisibility: NAMESPACE}")]

@@ -85,6 +85,13 @@ class TestEndpoints:
         there = cluster("c2", STUB, pods(3), EASTWEST.replace("{mode: Terminate}", tls))
         assert endpoints(plane(cluster("c1", STUB), there), "c1") == {"c2": 3}
 
+    @pytest.mark.parametrize(("network", "reached"), [("c2", {"c2": 3}), ("c9", {})])
+    def test_a_gateway_of_the_watchers_may_stand_for_a_networks(self, network: str, reached: dict[str, int]) -> None:
+        """networks.go localK8sGatewayToNetworkGateways."""
+        changed = EASTWEST.replace("network: c2", f"network: {network}").replace("istio-east-west", "istio-remote")
+        there = cluster("c2", STUB, pods(3), EASTWEST.replace("network: c2", "network: c9"))
+        assert endpoints(plane(cluster("c1", STUB, changed), there), "c1") == reached
+
     def test_where_a_network_has_no_entry_the_gateway_that_is_none_is_said(self) -> None:
         there = cluster("c2", STUB, pods(3), EASTWEST.replace("network: c2", "network: c9"))
         facts = known(plane(cluster("c1", STUB), there), "c1").identity_facts
@@ -154,6 +161,19 @@ serviceScopeConfigs:
   scope: GLOBAL
 """)
         assert ORDERS in plane(cluster("c1", config), cluster("c2", STUB, pods(1))).known("c1")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "serviceScopeConfigs: 5",
+            "serviceScopeConfigs: [5, {scope: GLOBAL, servicesSelector: {matchExpressions: [5]}}]",
+            "serviceSettings: 5",
+            "serviceSettings: [5, {settings: {clusterLocal: true}, hosts: 5}]",
+        ],
+    )
+    def test_a_configuration_of_the_wrong_shapes_shares_nothing(self, text: str) -> None:
+        made = plane(cluster("c1", STUB, pods(1), mesh_config(text)), cluster("c2", STUB, pods(3)))
+        assert endpoints(made, "c1") == {"orders-0": 1}
 
     def test_a_cluster_local_host_keeps_an_envoys_endpoints_here(self) -> None:
         config = mesh_config("""
@@ -272,4 +292,8 @@ class TestEastWest:
         assert not self.served(STUB, mesh_config("serviceScopeConfigs: []"))
 
     def test_without_multi_network_nothing_is_global(self) -> None:
-        assert not self.served(STUB, env={})
+        assert not self.served(STUB, env={"PILOT_ENABLE_AMBIENT": "true"})
+        assert not self.served(STUB, env={"AMBIENT_ENABLE_MULTI_NETWORK": "false"})
+
+    def test_of_a_cluster_that_shows_nothing_of_its_istiod_nothing_is_concluded(self) -> None:
+        assert self.served(STUB, env={})

@@ -61,6 +61,38 @@ def test_no_matching_route_is_404_nr():
     assert row.envoy == {Failure("404", "NR", GATEWAY): 300}
 
 
+def test_a_route_without_destination_leaves_its_neighbours_alone():
+    """A redirect is not modelled; Envoy would refuse a route without clusters and every other one with it."""
+    redirect = Route(match=RouteMatch(path=StringMatch(MatchType.EXACT, "/old")))
+    agree([gateway_phase("beside", (redirect, *split(stable=80, canary=20)), (STABLE, CANARY))])
+
+
+def test_grpc_failures_are_the_same_although_envoy_answers_200_with_a_grpc_status():
+    grpc = {"content-type": "application/grpc"}
+    rows = agree(
+        [
+            gateway_phase("empty", split(stable=50, none=50), (STABLE, cluster("none", ())), headers=grpc),
+            gateway_phase("missing", split(stable=50, gone=50), (STABLE,), headers=grpc),
+            gateway_phase("none", (), (STABLE,), headers=grpc),
+        ]
+    )
+    failures = {name: [str(kind) for kind in row.envoy if isinstance(kind, Failure)] for name, row in rows.items()}
+    assert failures == {
+        "empty": [f"503 UH at {GATEWAY}"],
+        "missing": [f"503 NC at {GATEWAY}"],
+        "none": [f"404 NR at {GATEWAY}"],
+    }
+
+
+def test_requests_over_a_kept_connection_are_drawn_one_by_one_where_hosts_take_turns():
+    """Hosts of unequal weight take turns in a fixed order: the first of every few requests would meet one alone."""
+    both = (*hosts("a", 2), *hosts("b", 1, weight=6))
+    phase = gateway_phase("turns", split(x=1), (cluster("x", both),))
+    kept = replace(phase, calls=tuple(replace(call, connection="keep-alive") for call in phase.calls))
+    row = agree([kept], requests=400)["turns"]
+    assert (row.unit, row.counted) == ("request", 400)
+
+
 def test_a_port_without_listener_refuses():
     row = agree([gateway_phase("closed", split(stable=1), (STABLE,), host="other")])["closed"]
     assert set(row.envoy) == {Failure("closed", "", GATEWAY)}

@@ -375,6 +375,32 @@ def test_somebody_stands_for_the_clients_of_a_gateway():
     assert namespace["metadata"]["labels"] == {"istio.io/dataplane-mode": "none"}
 
 
+def test_a_drained_cluster_is_drained():
+    found = planned(load(SCENARIOS / "drained-cluster"))
+    (texts,) = [
+        c.text
+        for s in found.steps
+        for c in s.commands
+        if isinstance(c, Write) and c.name.endswith("cluster1/eastwest.yaml")
+    ]
+    (_space, gateway) = yaml.safe_load_all(texts)
+    assert gateway["metadata"]["annotations"] == {"solo.io/draining-weight": "100"}
+
+
+def test_requests_that_are_too_few_are_said_before_anything_is_created():
+    """Weight 25 against 1 of 5 pods takes 1,509 requests (README's table: n for 25 % against 20 %)."""
+    notes = planned(load(SCENARIOS / "istio-waypoint-in-the-rollouts-cluster")).notes
+    said = "--requests 1509 tells 25% from 20% (cluster2/shop/web → orders.shop.svc.cluster.local:8080 at step:1)"
+    assert any(note == f"100 requests leave 1 check open: {said}" for note in notes)
+    masked = planned(load(SCENARIOS / "no-waypoint-masked")).notes
+    assert any("no number of requests tells applied from bypassed in" in note for note in masked)
+
+
+def test_gateways_of_other_controllers_are_not_called_through():
+    found = planned(load(SCENARIOS / "ingress-by-kgateway"))
+    assert any("nobody here can stand for this caller" in note for note in found.notes)
+
+
 def test_istios_installation_has_the_scenarios_settings(tmp_path: Path):
     (operator,) = written(planned(scenario(tmp_path)), "istio.yaml")
     assert operator["spec"]["profile"] == "ambient"
@@ -538,7 +564,11 @@ def test_a_filled_text_replaces_its_own_variables_alone():
 def test_every_name_that_is_created_is_claimed_first():
     found = planned(load(SCENARIOS / "guide-gateway-api"))
     claimed = {c.name for s in found.steps for c in s.commands if isinstance(c, Claim)}
-    assert claimed == {"meshsim", "meshsim-cluster1", "meshsim-cluster2"} == {s.ours for s in found.cleanup}
+    created = {words[-1] for words in runs(found.steps) if words[:3] == ("docker", "network", "create")}
+    created |= {
+        words[words.index("--name") + 1] for words in runs(found.steps) if "create" in words and "kind" in words
+    }
+    assert claimed == {"meshsim", "meshsim-cluster1", "meshsim-cluster2"} == created
 
 
 def test_the_digest_tells_plans_apart(tmp_path: Path):
@@ -551,7 +581,7 @@ def test_the_digest_tells_plans_apart(tmp_path: Path):
 def test_a_clusters_authority_is_signed_by_its_root(tmp_path: Path):
     session = scenario(tmp_path)
     steps = tuple(certificates(places(session.mesh, session.scenario, SETTINGS)))
-    found = Plan(scenario="x", source=("x",), prefix="x", programs=(), steps=steps, cleanup=(), contexts={})
+    found = Plan(scenario="x", source=("x",), prefix="x", programs=(), steps=steps, contexts={})
 
     def real_openssl(command: Any, *, timeout: float) -> Ran:
         return run(command, timeout=timeout) if command[0] in {"openssl", "cat"} else Ran(0, b"a: b\n", "")

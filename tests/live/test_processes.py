@@ -105,6 +105,17 @@ def test_a_refused_update_is_said_and_not_waited_for():
             lab.show(wrong)
 
 
+@pytest.mark.usefixtures("envoy")
+def test_a_first_configuration_that_is_refused_is_said():
+    phase = gateway_phase("p", split(a=1), (cluster("a", hosts("a", 1)),))
+    with Lab() as lab:
+        wrong = compiled(lab, phase)
+        hosts_ = wrong.processes["gateway:c1/ns/gw"].routes["ingress|app:80"]["virtual_hosts"]
+        hosts_[0]["routes"][0]["route"]["weighted_clusters"]["clusters"] = []
+        with pytest.raises(LabFault, match="refused an update"):
+            lab.show(wrong)
+
+
 def test_a_dead_labs_directory_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(program.tempfile, "gettempdir", lambda: str(tmp_path))
     dead, mine = tmp_path / "meshsim-lab-999999999-x", tmp_path / f"meshsim-lab-{os.getpid()}-y"

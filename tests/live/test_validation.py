@@ -6,8 +6,9 @@ from pathlib import Path
 
 from meshsim.live.agree import Agreement
 from meshsim.live.check import Compared, Outcome
-from meshsim.live.validation import TESTED, Ran, backed, declared, page
+from meshsim.live.validation import TESTED, Ran, backed, declared, page, recorded
 from meshsim.model.rule import RULES
+from meshsim.session import load
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "validation.md"
@@ -45,3 +46,18 @@ def test_only_rows_that_agree_back_a_rule():
     ran = Ran("one", Outcome(rows=(good, bad)))
     assert backed([ran]) == {"envoy.no-route": ("one",)}
     assert "**1 disagree**" in page([ran])
+
+
+def test_published_observations_that_agree_back_what_the_answer_rests_on():
+    folder = HERE.parents[1] / "scenarios" / "guide-gateway-api"
+    rules = recorded(load(folder), folder)
+    assert {"waypoint.routes", "eastwest.to-waypoint"} <= set(rules)
+    line = next(
+        line for line in page([Ran("guide", Outcome(), recorded=rules)]).splitlines() if "`waypoint.routes`" in line
+    )
+    assert line.endswith("| — | published: guide |")
+
+
+def test_a_scenario_without_observations_has_none():
+    folder = HERE.parents[1] / "scenarios" / "no-waypoint-masked"
+    assert recorded(load(folder), folder) == ()

@@ -31,7 +31,7 @@ def test_envoys_of_the_mesh_come_first_and_routes_before_hosts():
 
 
 def test_too_few_for_the_processes_themselves_says_which_setting_to_raise():
-    with pytest.raises(LabMissing, match=r"6 files.*5 more\n.*max_user_instances") as missing:
+    with pytest.raises(LabMissing, match=r"need 6 inotify instances.*left is 5\n.*max_user_instances") as missing:
         watches.choose(dict.fromkeys(("a", "b", "c"), resources(0, 0)), 5)
     assert missing.value.exit_code == 3
 

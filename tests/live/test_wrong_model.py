@@ -1,15 +1,21 @@
 """A model that is wrong on purpose is caught: each of these turns one rule round, and Envoy disagrees."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import pytest
 from live.one_gateway import cluster, gateway_phase, hosts, split
 
-from meshsim.dataplane import eastwest, envoy, match, ztunnel
+from meshsim.dataplane import balance, eastwest, envoy, match, priority, ztunnel
+from meshsim.dataplane.resolve import resolve
 from meshsim.live.check import Outcome, check
 from meshsim.live.phase import Phase
-from meshsim.tables.envoy import MatchType, Route, RouteMatch, StringMatch, WeightedCluster
+from meshsim.live.replay import Late, phases
+from meshsim.model.trace import Trace
+from meshsim.session import Session
+from meshsim.tables.envoy import MatchType, Proxy, Route, RouteMatch, StringMatch, WeightedCluster
 
 pytestmark = pytest.mark.usefixtures("envoy")
 
@@ -70,3 +76,60 @@ def test_routes_that_match_what_they_should_not(monkeypatch: pytest.MonkeyPatch)
     matches = match.matches
     monkeypatch.setattr(envoy, "matches", lambda wanted, request: not matches(wanted, request) or wanted.catch_all)
     assert held(phase, 50).disagreements
+
+
+def test_failover_without_overprovisioning(monkeypatch: pytest.MonkeyPatch):
+    both = cluster("a", (*hosts("near", 10, healthy=8), *hosts("far", 10, priority=1)))
+    phase = gateway_phase("eight of ten", split(a=1), (both,))
+    monkeypatch.setattr(priority, "priority_load", partial(priority.priority_load, overprovision=100))
+    assert held(phase, 200).disagreements
+
+
+def test_panic_where_there_is_none(monkeypatch: pytest.MonkeyPatch):
+    sick = cluster("a", hosts("a", 4, healthy=1))
+    phase = gateway_phase("one of four", split(a=1), (sick,))
+    load = priority.priority_load
+    monkeypatch.setattr(priority, "priority_load", lambda levels, _: load(levels, 50))
+    assert held(phase, 100).disagreements
+
+
+def test_a_missing_backend_whose_share_goes_to_the_others(monkeypatch: pytest.MonkeyPatch):
+    phase = gateway_phase("missing", split(a=50, gone=50), (cluster("a", hosts("a", 1)),))
+
+    def known_only(route: Route, share: Fraction) -> list[tuple[str, str, Fraction]]:
+        return [(w.cluster, w.backend, share) for w in route.clusters if w.cluster == "a"]
+
+    monkeypatch.setattr(envoy, "_shares", known_only)
+    assert held(phase, 50).disagreements
+
+
+def test_a_missing_backend_with_the_other_status(monkeypatch: pytest.MonkeyPatch):
+    phase = gateway_phase("missing", split(a=50, gone=50), (cluster("a", hosts("a", 1)),), missing={"gone": 500})
+    backend = envoy._backend
+
+    def always_503(walk: object, proxy: Proxy, *rest: object) -> object:
+        return backend(walk, replace(proxy, missing_cluster_status={}), *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(envoy, "_backend", always_503)
+    assert held(phase, 50).disagreements
+
+
+def test_endpoints_far_away_that_are_taken_as_if_they_were_near(
+    monkeypatch: pytest.MonkeyPatch, last_phase: Callable[[str], Phase]
+):
+    phase = last_phase("local-endpoints-first")
+    monkeypatch.setattr(balance, "_rank", lambda *_: 0)
+    assert held(phase, 100).disagreements
+
+
+def test_a_rollout_whose_hosts_are_known_sooner_than_they_are(scenario: Callable[[str], Session]):
+    """Between two moments the routes are new and the hosts late; a model that forgets it expects no error."""
+    late = next(one for one in phases(scenario("guide-gateway-api")) if "not known yet" in one.name)
+    assert isinstance(late.views, Late)
+    prompt = late.views.after
+
+    def forgetful(views: object, *rest: object) -> Trace:
+        return resolve(prompt, *rest)  # type: ignore[arg-type]
+
+    outcome = check([replace(late, calls=late.calls[:1])], requests=50, walk=forgetful)
+    assert outcome.disagreements

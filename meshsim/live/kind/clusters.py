@@ -15,6 +15,9 @@ from meshsim.manifests.manifest import Manifest
 
 METALLB: Final = "v0.15.3"
 METALLB_URL: Final = f"https://raw.githubusercontent.com/metallb/metallb/{METALLB}/config/manifests/metallb-native.yaml"
+CLUSTER: Final = "kind cluster"
+NETWORK: Final = "Docker network"
+"""What is created outside of clusters, in the words of the record: it goes in this order."""
 _ZONES: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
 
@@ -51,8 +54,8 @@ def _network(settings: Settings) -> Step:
     claim = Claim(
         name=settings.prefix,
         listing=("docker", "network", "ls", "--format", "{{.Name}}"),
-        undo=("docker", "network", "rm", settings.prefix),
-        what="Docker network",
+        undo=deletion(NETWORK, settings.prefix),
+        what=NETWORK,
     )
     masquerade = "--opt=com.docker.network.bridge.enable_ip_masquerade=true"
     return Step(
@@ -75,8 +78,8 @@ def _cluster(place: Place, settings: Settings) -> Step:
     claim = Claim(
         name=place.kind,
         listing=("kind", "get", "clusters"),
-        undo=("kind", "delete", "cluster", "--name", place.kind, "--kubeconfig", KUBECONFIG),
-        what="kind cluster",
+        undo=deletion(CLUSTER, place.kind),
+        what=CLUSTER,
     )
     return Step(
         name=f"cluster-{place.kind}",
@@ -180,22 +183,11 @@ def _slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "-" for c in text)
 
 
-def delete(places: Sequence[Place], settings: Settings) -> Iterator[Step]:
-    """What takes away all that was created, and nothing else."""
-    for place in places:
-        words = ("kind", "delete", "cluster", "--name", place.kind, "--kubeconfig", KUBECONFIG)
-        yield Step(
-            name=f"delete-{place.kind}",
-            title=f"delete the kind cluster {place.kind}",
-            commands=(Run(words=words, limit=300, retry=30),),
-            ours=place.kind,
-        )
-    yield Step(
-        name="delete-network",
-        title=f"delete the Docker network {settings.prefix}",
-        commands=(Run(words=("docker", "network", "rm", settings.prefix), retry=30),),
-        ours=settings.prefix,
-    )
+def deletion(what: str, name: str) -> tuple[str, ...]:
+    """What takes away a thing that was claimed."""
+    if what == CLUSTER:
+        return ("kind", "delete", "cluster", "--name", name, "--kubeconfig", KUBECONFIG)
+    return ("docker", "network", "rm", name)
 
 
 def _yaml(*documents: Any) -> str:

@@ -13,6 +13,7 @@ from meshsim.analysis.calls import Call
 from meshsim.analysis.situation import Situation
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.frozen import frozen
+from meshsim.model.verdict import Row
 from meshsim.rollouts import State, next_due, shown
 from meshsim.rollouts.spec import steps_of
 from meshsim.scenario.scenario import Entry, Scenario
@@ -35,6 +36,7 @@ class Subject(Protocol):
     def situation(self, at: At | None, mode: str = "auto") -> Situation: ...
     def moments(self, at: At | None, mode: str = "auto") -> tuple[tuple[At | None, int | None], ...]: ...
     def calls_in(self, situation: Situation) -> list[Call]: ...
+    def rows(self, at: At | None, mode: str = "auto") -> tuple[tuple[Call, tuple[Row, ...]], ...]: ...
 
 
 @final

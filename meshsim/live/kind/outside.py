@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from meshsim.analysis.calls import Call
 from meshsim.controlplane.components import ISTIO_GATEWAY
+from meshsim.controlplane.ingress_class import Ingress, ingress
 from meshsim.live.kind import standin
 from meshsim.live.kind.clusters import yaml_text
 from meshsim.live.kind.istio import needs_classic_ingress
@@ -12,6 +13,7 @@ from meshsim.live.kind.places import Place
 from meshsim.live.kind.steps import Command, Run, Step, Write, work
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE
+from meshsim.model.facts import Facts
 
 NAMESPACE: Final = "meshsim-outside"
 CLIENT: Final = "curl"
@@ -32,7 +34,10 @@ def address(place: Place, caller: str) -> tuple[str, ...] | None:
     """The call that prints the address of an ingress gateway; None where nobody knows its Service."""
     parts = caller.partition(":")[2].split("/")
     namespace, name = parts[-2], parts[-1]
-    if len(parts) == 3 and place.cluster.get("Gateway", namespace, name) is not None:
+    stated = place.cluster.get("Gateway", namespace, name)
+    if len(parts) == 3 and stated is not None:
+        if ingress(place.cluster, stated, Facts()) is not Ingress.ISTIO:
+            return None  # nobody installs its controller here
         kind, path = "gateways.gateway.networking.k8s.io", "jsonpath={.status.addresses[0].value}"
         return place.kubectl("get", kind, name, "-n", namespace, "-o", path)
     service = _service(place, place.cluster.get(ISTIO_GATEWAY, namespace, name))

@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import Any, Final, final
 
 from meshsim.analysis.calls import Call
-from meshsim.live.kind import argo, certificates, clusters, istio, outside, standin
-from meshsim.live.kind.entries import ROLLOUTS, Hands, Unreplayable
+from meshsim.live.kind import argo, certificates, clusters, istio, joining, outside, standin
+from meshsim.live.kind.entries import commands
+from meshsim.live.kind.hands import ROLLOUTS, Hands, Unreplayable
 from meshsim.live.kind.moments import MODE as SETTLED
 from meshsim.live.kind.moments import STATUS, Held, Moment, Subject, held, over_time, probes, status_of, unreached
 from meshsim.live.kind.objects import Applied, applied, resource
 from meshsim.live.kind.places import Place, Settings, places
 from meshsim.live.kind.steps import Await, Command, Compare, Observe, Plan, Run, Step, Wait, Write, work
+from meshsim.live.kind.telling import too_few
 from meshsim.manifests.manifest import Manifest
 from meshsim.rollouts import State
 from meshsim.scenario.scenario import Entry
@@ -41,7 +43,7 @@ def plan(subject: Subject, source: Sequence[str], settings: Settings) -> Plan:
         *clusters.create(found, settings),
         *certificates.certificates(found),
         *istio.install(found, settings),
-        *istio.join(found, subject.mesh),
+        *joining.join(found, subject.mesh),
         *argo.controllers(found),
         *made.manifests(),
         *outside.steps(made.outside),
@@ -54,7 +56,6 @@ def plan(subject: Subject, source: Sequence[str], settings: Settings) -> Plan:
         programs=tuple(dict.fromkeys(wanted)),
         secrets=(settings.licence,) if any(place.solo for place in found) else (),
         steps=steps,
-        cleanup=tuple(clusters.delete(found, settings)),
         notes=tuple(made.notes()),
         lacking=(*istio.lacking(found, subject.mesh, settings), *argo.lacking(found), *made.unpullable()),
         contexts={place.name: place.context for place in found},
@@ -80,6 +81,7 @@ class _Made:
         self.objects: dict[str, Applied] = {place.name: self._objects(place) for place in found}
         self.outside = outside.callers(self.calls, self.places)
         self.said: list[str] = []
+        self.observed: list[float | str] = []
         self.number = 0
         self.plugin = False
         self._replayed: list[Entry] = []
@@ -210,10 +212,10 @@ class _Made:
         return found.first, found.rest, found.workloads
 
     def _entry(self, hands: Hands, entry: Entry, number: int) -> list[Command]:
-        commands = hands.do(entry, number)
+        done = commands(hands, entry, number)
         self._replayed.append(entry)
-        self.plugin = self.plugin or any("argo" in c.words[:2] for c in commands if isinstance(c, Run))
-        return commands
+        self.plugin = self.plugin or any("argo" in c.words[:2] for c in done if isinstance(c, Run))
+        return done
 
     def _moment(self, hands: Hands, moment: Moment, number: int, done: Sequence[Command]) -> Iterator[Step]:
         if moment.entries:
@@ -235,6 +237,7 @@ class _Made:
 
     def _observe(self, at: float | str) -> Step:
         self.number += 1
+        self.observed.append(at)
         shown = f"{at:g}s" if isinstance(at, int | float) else at
         name = f"observations-{self.number:02}.json"
         addresses, through = outside.asked(self.outside)
@@ -325,12 +328,13 @@ class _Made:
                 yield f"{place.name}: the scenario has several networks and does not set {flag}: nor is it set here"
         for call in self.calls:
             if ":" in call.caller.name and call.caller.name not in self.outside:
-                yield f"{call.caller.name} → {call.to}: nobody is known to stand for this caller; not called"
+                yield f"{call.caller.name} → {call.to}: nobody here can stand for this caller; not called"
             elif not call.target.host:
                 yield f"{call.caller.name} → {call.to}: pods of a new cluster have other addresses; not called"
         if self.subject.scenario.traffic.rate is not None:
             yield "requests are sent one after the other, not at the rate that `traffic` states"
         yield from self.said
+        yield from too_few(self.subject, self.observed, self.settings.requests)
 
 
 def _in_parts(name: str, title: str, commands: Sequence[Command], why: tuple[str, ...] = ()) -> Iterator[Step]:

@@ -2,12 +2,14 @@
 
 import fnmatch
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, final
 
 from meshsim.live.commands import Ran
+from meshsim.live.kind.clusters import CLUSTER, NETWORK, deletion
 from meshsim.live.kind.script import digest
 from meshsim.live.kind.steps import (
     Await,
@@ -29,7 +31,8 @@ from meshsim.live.observe import Through
 from meshsim.model.errors import InputError
 
 STATE: Final = "steps"
-"""The record: `plan DIGEST`, `ours NAME`, `done STEP`, a line each, as the script keeps it."""
+"""The record: `plan DIGEST`, `ours WHAT NAME`, `done STEP`, a line each, as the script keeps it."""
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _PAUSE: Final = 3.0
 _QUICK: Final = 20.0
 
@@ -43,6 +46,35 @@ class Runner(Protocol):
 @final
 class Failed(InputError):
     """A step that did not succeed. What was done stays done."""
+
+
+def recorded(directory: Path) -> list[str]:
+    """The record of a working directory. Raises InputError where it cannot be read."""
+    try:
+        return (directory / STATE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{directory / STATE} cannot be read: {error}"
+        raise InputError(msg, hint="name another directory with --work") from None
+
+
+def remove(directory: Path, run: Runner, *, told: Callable[[str], None]) -> None:
+    """Take away what a record has as made from its directory, and then the record. Raises Failed."""
+    values = {"WORK": str(directory.absolute())}
+    for what in (CLUSTER, NETWORK):
+        start = f"ours {what} "
+        for name in (line.removeprefix(start) for line in recorded(directory) if line.startswith(start)):
+            if not _NAME.fullmatch(name):
+                continue
+            told(f"== delete the {what} {name}")
+            words = [w.with_values(values) if isinstance(w, Filled) else w for w in deletion(what, name)]
+            ran = run(words, timeout=300.0)
+            if ran.code:
+                said = ran.err.strip() or f"it ended with {ran.code}"
+                msg = f"{shlex.join(words)}\n{said}"
+                raise Failed(msg, hint="--delete tries again")
+    (directory / STATE).unlink(missing_ok=True)
 
 
 @final
@@ -74,13 +106,7 @@ class Player:
     @property
     def lines(self) -> list[str]:
         """The record so far."""
-        try:
-            return (self.directory / STATE).read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"{self.directory / STATE} cannot be read: {error}"
-            raise InputError(msg, hint="name another directory with --work") from None
+        return recorded(self.directory)
 
     def note(self, line: str) -> None:
         """Put a line on record."""
@@ -104,13 +130,8 @@ class Player:
         return 1 if 1 in self.codes else 4 if 4 in self.codes else 0
 
     def remove(self) -> None:
-        """Take away what was begun here, and nothing else."""
-        for step in self.plan.cleanup:
-            if f"ours {step.ours}" in self.lines:
-                self.told(f"== {step.title}")
-                for command in step.commands:
-                    self._do(step, command)
-        (self.directory / STATE).unlink(missing_ok=True)
+        """Take away what is on record as made from here, and nothing else."""
+        remove(self.directory, self.run, told=self.told)
 
     def _step(self, step: Step) -> None:
         lines = self.lines
@@ -198,13 +219,13 @@ class Player:
         if ran.code:
             raise self._failed(step, command.listing, ran)
         if command.name in ran.out.decode("utf-8", "replace").split():
-            if f"ours {command.name}" not in self.lines:
+            if f"ours {command.what} {command.name}" not in self.lines:
                 msg = f"there is a {command.what} {command.name} already, and it was not made from {self.directory}"
                 raise InputError(msg, hint="choose another --prefix: what is not ours is not touched")
             undone = self.run(self._words(command.undo), timeout=300.0)
             if undone.code:
                 raise self._failed(step, command.undo, undone)
-        self.note(f"ours {command.name}")
+        self.note(f"ours {command.what} {command.name}")
 
     def _secret(self, command: Secret) -> None:
         value = self.environ.get(command.env, "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from meshsim.live.kind.clusters import CLUSTER, NETWORK, deletion
 from meshsim.live.kind.steps import (
     VARIABLE,
     Await,
@@ -78,11 +79,9 @@ check() {
   case $got in $wanted) ;; *) say "error: $complaint"; exit 3 ;; esac
 }
 
-claimed() { grep -qxF "ours $1" "$WORK/steps" 2>/dev/null; }
-
 # ours NAME WHAT: what has this name already was made by an earlier try of this, and may go
 ours() {
-  claimed "$1" && return
+  grep -qxF "ours $2 $1" "$WORK/steps" 2>/dev/null && return
   say "error: there is a $2 $1 already, and it was not made from $WORK: choose another --prefix"
   exit 3
 }
@@ -128,21 +127,21 @@ def _body(plan: Plan, identity: str) -> Iterator[str]:
         yield f'{name}() {{ kubectl "--kubeconfig=$WORK/kubeconfig" --context={context} "$@"; }}'
     yield ""
     yield "remove() {"
-    for step in plan.cleanup:
-        yield f"  if claimed {shlex.quote(step.ours)}; then"
-        yield f"    say {shlex.quote(f'== {_line(step.title)}')}"
-        for command in step.commands:
-            yield from (f"    {line}" for line in _command(plan, _short(plan, command)))
-        yield "  fi"
+    yield "  local name"
+    for what in (CLUSTER, NETWORK):
+        yield f"  for name in $(sed -n 's/^ours {what} //p' \"$WORK/steps\" 2>/dev/null); do"
+        yield f'    say "== delete the {what} $name"'
+        yield f"    within 30 {_any(deletion(what, 'NAME'))}"
+        yield "  done"
     yield '  rm -f "$WORK/steps"'
     yield "}"
+    yield 'if [ "${1:-}" = delete ]; then remove; exit 0; fi'
     yield ""
     yield "missing=''"
     yield f"for program in {' '.join(map(shlex.quote, plan.programs))}; do"
     yield '  command -v "$program" >/dev/null || missing="$missing $program"'
     yield "done"
     yield '[ -z "$missing" ] || { say "error: not on this machine:$missing"; exit 3; }'
-    yield 'if [ "${1:-}" = delete ]; then remove; exit 0; fi'
     yield f"PLAN={identity}"
     yield 'if [ -s "$WORK/steps" ] && ! grep -qxF "plan $PLAN" "$WORK/steps"; then'
     yield '  say "error: $WORK was begun with another scenario or other options: delete it first, or set WORK"; exit 3'
@@ -158,6 +157,10 @@ def _body(plan: Plan, identity: str) -> Iterator[str]:
     yield ""
     yield 'if [ -z "${KEEP:-}" ]; then remove; else say "the clusters stay; kubectl --kubeconfig $WORK/kubeconfig"; fi'
     yield 'exit "$result"'
+
+
+def _any(found: Sequence[str]) -> str:
+    return " ".join('"$name"' if one == "NAME" else word(one) for one in found)
 
 
 def _step(plan: Plan, step: Step) -> Iterator[str]:
@@ -208,7 +211,7 @@ def _command(plan: Plan, command: Command) -> Iterator[str]:
         yield f"  ours {name} {shlex.quote(command.what)}"
         yield f"  {words(command.undo)}"
         yield "fi"
-        yield f"printf 'ours %s\\n' {name} >>\"$WORK/steps\""
+        yield f"printf 'ours {command.what} %s\\n' {name} >>\"$WORK/steps\""
     elif isinstance(command, Wait):
         yield f"sleep {command.seconds:g}  # {command.why}"
     elif isinstance(command, Observe):

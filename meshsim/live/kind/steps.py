@@ -148,8 +148,6 @@ class Step:
     why: tuple[str, ...] = ()
     always: bool = False
     """Done in every run, since it changes nothing: checks."""
-    ours: str = ""
-    """Only where that name was claimed: what takes it away again."""
 
 
 @final
@@ -166,7 +164,6 @@ class Plan:
     secrets: tuple[str, ...] = ()
     """Environment variables that must be set."""
     steps: tuple[Step, ...]
-    cleanup: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
     contexts: Mapping[str, str]

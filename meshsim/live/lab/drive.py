@@ -4,15 +4,19 @@ Either a new connection for each request, as a curl loop has, or a number of con
 """
 
 import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from typing import Final, final
 
-from meshsim.live.lab.resources import MARK
+from meshsim.live.lab.resources import MARK, POD
 from meshsim.model.frozen import frozen, record
 
 CLOSED: Final = 0
 """The status of a request whose connection was closed (or refused) without an answer."""
 REFUSED: Final = -1
+FROM_GRPC: Final = {"7": 403, "12": 404, "13": 400, "14": 503, "16": 401}
+"""HTTP statuses by what Envoy makes of them for gRPC (envoy source/common/grpc/status.cc); the rest is UNKNOWN."""
+UNKNOWN: Final = 500
 PATIENCE: Final = 5.0
 
 
@@ -28,6 +32,8 @@ class Load:
     headers: Mapping[str, str]
     requests: int
     per_connection: int = 1
+    varied: bool = False
+    """Whether `per_connection` is the mean of what a connection carries, from 1 to twice as many less one."""
     at_once: int = 8
     row: str = "0"
 
@@ -49,17 +55,28 @@ def drive(load: Load) -> list[Reply]:
 
 
 async def _drive(load: Load) -> list[Reply]:
-    left = list(range(-(-load.requests // load.per_connection)))[::-1]
+    left = list(enumerate(lengths(load)))[::-1]
     replies: list[Reply] = []
 
     async def worker() -> None:
         while left:
-            number = left.pop()
-            wanted = min(load.per_connection, load.requests - number * load.per_connection)
+            number, wanted = left.pop()
             replies.extend(await _connection(load, number, wanted))
 
     await asyncio.gather(*(worker() for _ in range(min(load.at_once, len(left)))))
     return sorted(replies, key=lambda reply: (reply.connection, reply.ident))
+
+
+def lengths(load: Load) -> list[int]:
+    """How many requests each connection carries; the same for the same row."""
+    draw = random.Random(load.row)  # noqa: S311 - a load's shape, no secret
+    found: list[int] = []
+    left = load.requests
+    while left:
+        wanted = draw.randint(1, 2 * load.per_connection - 1) if load.varied else load.per_connection
+        found.append(min(wanted, left))
+        left -= found[-1]
+    return found
 
 
 async def _connection(load: Load, number: int, requests: int) -> list[Reply]:
@@ -85,6 +102,13 @@ def _text(load: Load, ident: str) -> bytes:
     lines = [f"{load.method} {load.path} HTTP/1.1", f"host: {load.authority}", f"{MARK}: {ident}"]
     lines += [f"{name}: {value}" for name, value in load.headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _status(status: int, headers: Mapping[str, str]) -> int:
+    """The HTTP status of an answer. To a gRPC request Envoy itself answers 200 and says in `grpc-status` what is wrong;
+    a pod that says who it is has answered."""
+    said = headers.get("grpc-status", "0")
+    return status if said == "0" or POD in headers else FROM_GRPC.get(said, UNKNOWN)
 
 
 @final
@@ -118,14 +142,13 @@ class _Client(asyncio.Protocol):
         head, ended, rest = self._received.partition(b"\r\n\r\n")
         if not ended:
             return
-        length = 0
-        for line in head.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
+        first, *lines = head.decode(errors="replace").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length", "0"))
         if len(rest) >= length:
             self._received = rest[length:]
-            self._answer(int(head.split(b" ", 2)[1]), rest[:length].decode(errors="replace"))
+            body = headers.get(POD) or rest[:length].decode(errors="replace")
+            self._answer(_status(int(first.split(" ", 2)[1]), headers), body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._answer(CLOSED, "")

@@ -80,6 +80,8 @@ class Lab:
             if name not in fresh:
                 process.tell(told[name])
         self._wait(fresh, lambda name: self.processes[name].ready())
+        for name in fresh:
+            self.processes[name].accepted()
         self._wait_for_listeners(moment)
         self._pods = dict(moment.pods)
         if fresh:
@@ -96,9 +98,13 @@ class Lab:
         headers: Mapping[str, str] | None = None,
         requests: int,
         per_connection: int = 1,
+        varied: bool = False,
         at_once: int = 8,
     ) -> Observation:
-        """Send requests through a door. Raises LabFault where clients and pods count differently."""
+        """Send requests through a door; `varied`, so many over a connection in the mean.
+
+        Raises LabFault where clients and pods count differently.
+        """
         self._rows += 1
         self._logs.fresh()
         before = self._answers()
@@ -109,6 +115,7 @@ class Lab:
             headers=headers or {},
             requests=requests,
             per_connection=per_connection,
+            varied=varied,
             at_once=at_once,
             row=str(self._rows),
         )

@@ -17,6 +17,8 @@ RETRIED: Final = frozenset({"URX"})
 """Flags that say how often it was tried, not what failed."""
 DECISIVE: Final = ("UH", "NR", "NC")
 """Flags of a failure that a proxy decided by itself, whatever came after."""
+FAILED: Final = frozenset((*DECISIVE, "UF"))
+"""Flags of a failure, also where the answer's code is 200, as it is to gRPC requests."""
 PATIENCE: Final = 10.0
 """Seconds that a loaded machine may take to write its access logs."""
 
@@ -121,8 +123,8 @@ def _by_request(lines: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, Fai
     """For each request that an HTTP hop failed, that hop: the one whose answer came from nowhere else."""
     found: dict[str, Failure] = {}
     for process, line in lines:
-        if line["id"] and line["details"] != PASSED_ON and line["code"] != "200":
-            flags = [flag for flag in line["flags"].split(",") if flag not in RETRIED]
+        flags = [flag for flag in line["flags"].split(",") if flag not in RETRIED]
+        if line["id"] and line["details"] != PASSED_ON and (line["code"] != "200" or FAILED.intersection(flags)):
             found[line["id"]] = Failure(line["code"], ",".join(flags), _hop(process))
     return found
 

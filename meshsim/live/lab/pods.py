@@ -4,6 +4,7 @@ from typing import Final
 
 from meshsim.live.lab.plan import AppPort, Inbound, MutualTls, Plan
 from meshsim.live.lab.resources import (
+    POD,
     Config,
     address,
     connect_route,
@@ -21,7 +22,7 @@ FAILURE: Final = "meshsim.fail"
 
 
 def application(plan: Plan, demand: AppPort) -> None:
-    """A pod's application: it answers with its own path."""
+    """A pod's application: it answers with its own path, in a header too, as Envoy leaves gRPC answers no body."""
     uid, row = plan.pod(demand.uid)
     path = row.path if row is not None else uid
     name = "x".join(["pod", *plan.ip(uid).split(".")[2:], str(demand.port)])
@@ -29,7 +30,11 @@ def application(plan: Plan, demand: AppPort) -> None:
     sick: Config = {"default_value": {"numerator": 0}, "runtime_key": f"{FAILURE}.{name}"}
     routes: list[Config] = [
         {"match": {"prefix": "/", "runtime_fraction": sick}, "direct_response": {"status": 503}},
-        {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": path}}},
+        {
+            "match": {"prefix": "/"},
+            "direct_response": {"status": 200, "body": {"inline_string": path}},
+            "response_headers_to_add": [{"header": {"key": POD, "value": path}}],
+        },
     ]
     hosts = {"name": name, "virtual_hosts": [virtual_host("*", routes)]}
     where = address(plan.ip(uid), plan.addresses.port(demand.port))

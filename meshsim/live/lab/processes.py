@@ -32,6 +32,8 @@ COUNTED: Final = {
     "rds": r"\.rds\..*\.update_(success|rejected|failure)$",
     "eds": r"^cluster\..*\.update_(success|rejected|failure)$",
 }
+NOISE: Final = ("[backtrace]", "[envoy_bug]")
+"""What marks the lines of a stack trace, which say nothing to a reader without symbols."""
 UNSETTLED: Final = r"warming_clusters$|total_listeners_(warming|draining)$"
 
 
@@ -80,6 +82,11 @@ class Process:
         self._alive()
         return self.admin.ready()
 
+    def accepted(self) -> None:
+        """Raise LabFault where it refused something of what it was told first."""
+        for kind in TYPES:
+            self._refused(kind, {})
+
     def tell(self, resources: Resources) -> bool:
         """Move to other resources: hosts, then clusters, then listeners and routes; returns whether anything changed.
 
@@ -110,7 +117,8 @@ class Process:
         lines = []
         for name in ("envoy.log", "stderr.log"):
             path = self.folder / name
-            lines += path.read_text(errors="replace").splitlines()[-6:] if path.exists() else []
+            told = path.read_text(errors="replace").splitlines() if path.exists() else []
+            lines += [line for line in told if not any(part in line for part in NOISE)][-6:]
         return "\n".join(lines)
 
     def _alive(self) -> None:
@@ -177,21 +185,26 @@ class Process:
     def _counts(self, kind: str) -> dict[str, int]:
         return self.admin.counters(COUNTED[kind])
 
+    def _refused(self, kind: str, before: Mapping[str, int]) -> dict[str, int]:
+        """The counts of updates; raises LabFault where one was refused since `before`."""
+        now = self._counts(kind)
+        refused = [
+            name
+            for name, value in now.items()
+            if name.endswith(("rejected", "failure")) and value > before.get(name, 0)
+        ]
+        if refused:
+            msg = f"the Envoy of {self.name} refused an update: {', '.join(refused)}"
+            raise LabFault(msg, hint=self.complaint())
+        return now
+
     def _await(self, kind: str, before: Mapping[str, int], number: int) -> None:
         """Wait until Envoy has taken as many updates as there were."""
         if not number:
             return
 
         def taken() -> bool:
-            now = self._counts(kind)
-            refused = {
-                name: value
-                for name, value in now.items()
-                if name.endswith(("rejected", "failure")) and value > before.get(name, 0)
-            }
-            if refused:
-                msg = f"the Envoy of {self.name} refused an update: {', '.join(refused)}"
-                raise LabFault(msg, hint=self.complaint())
+            now = self._refused(kind, before)
             grown = (
                 value - before.get(name, 0)
                 for name, value in now.items()

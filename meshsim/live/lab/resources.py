@@ -15,6 +15,8 @@ Config = dict[str, Any]
 TYPE: Final = "type.googleapis.com/envoy."
 MARK: Final = "x-meshsim"
 """The header by which an access log's line is told to belong to a request."""
+POD: Final = "x-meshsim-pod"
+"""The header in which a pod says who it is."""
 ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
 CONNECT_TIMEOUT: Final = "10s"
 """Istio's default; a shorter one turns a stalled machine into failures."""

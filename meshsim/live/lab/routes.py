@@ -21,6 +21,8 @@ RETRIES: Final[Config] = {
 }
 """Istio's default (istio pilot/pkg/networking/core/route/retry/retry.go:36)."""
 NO_CLUSTER: Final = {500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE"}
+UNKNOWN: Final = 501
+"""The answer of a route without destination, which is a redirect or nothing that is known."""
 
 
 def envoy_route(route: Route, missing: Mapping[str, int]) -> Config:
@@ -31,6 +33,9 @@ def envoy_route(route: Route, missing: Mapping[str, int]) -> Config:
     made: Config = {"match": _match(route.match)}
     if route.direct_response is not None:
         return {**made, "direct_response": {"status": route.direct_response}}
+    if not any(w.weight for w in route.clusters):
+        # the model leaves such a route open, so nothing is sent to it; Envoy would refuse its neighbours with it
+        return {**made, "direct_response": {"status": UNKNOWN}}
     weights = [{"name": w.cluster, "weight": w.weight} for w in route.clusters if w.weight]
     action: Config = {"weighted_clusters": {"clusters": weights}, "timeout": "0s", "retry_policy": RETRIES}
     answers = {missing.get(w.cluster, 503) for w in route.clusters if w.weight}

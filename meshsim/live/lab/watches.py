@@ -53,7 +53,8 @@ def choose(processes: Mapping[str, Resources], room: int) -> Watched:
     """What is watched by itself where the lab may have `room` instances. Raises LabMissing where that is too few."""
     left = room - OWN * len(processes)
     if left < 0:
-        msg = f"{len(processes)} Envoys watch {OWN * len(processes)} files, and this user may watch {max(room, 0)} more"
+        needed = OWN * len(processes)
+        msg = f"{len(processes)} Envoys need {needed} inotify instances, and half of what this user has left is {room}"
         raise LabMissing(msg, hint="sudo sysctl fs.inotify.max_user_instances=1024")
     return frozenset(one for one, _ in zip(_wanted(processes), range(left), strict=False))
 
