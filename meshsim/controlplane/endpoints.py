@@ -111,7 +111,7 @@ def cluster_of(
         panic=panic,
         locality_weights=_locality_weights(place, hosts, setting),
         assumed=(
-            *(assumed if any(e.via is Via.GATEWAY for e in endpoints) and len(endpoints) > 1 else ()),
+            *(assumed if _weighed(endpoints) else ()),
             *((("soft_drain", "share"),) if soft else ()),
             *(((WITHOUT_INTEROP, "pods"),) if place.source == "sidecar-l7" and any(m.gateway for m in served) else ()),
         ),
@@ -127,6 +127,13 @@ def _serves(member: Member, port: Port) -> bool:
     """Whether an endpoint has the port: one whose pod lacks a named target port is in no EndpointSlice for it
     (Kubernetes docs, Service: port definitions)."""
     return member.gateway or bool(member.through) or target_port(port, member.pod) > 0
+
+
+def _weighed(endpoints: Sequence[Endpoint]) -> bool:
+    """Whether what a remote network's entry weighs decides: it shares the best priority with other hosts."""
+    best = min((e.priority for e in endpoints if e.healthy), default=0)
+    first = [e for e in endpoints if e.priority == best]
+    return len(first) > 1 and any(e.via is Via.GATEWAY for e in first)
 
 
 def _unsure(service: KnownService, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:

@@ -122,6 +122,15 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: api.write_destinationrule({**destinationrule(), "spec": {"subsets": "x"}}, rollout("istio"), "a", "b"),
         "spec.subsets must be a list",
     ),
+    "a label of no text": (
+        lambda: api.weight_at(rollout(), {}, [{"metadata": {"labels": ["x"]}}]),
+        "weight_at cannot read what it was given",
+    ),
+    "containers of text": (
+        lambda: api.template_hash({"spec": {"containers": 5}}),
+        "template_hash cannot read what it was given",
+    ),
+    "a version of no number": (lambda: api.weight_at(rollout(), {}, {}, version="new"), "is no version"),
     "a selector of text": (
         lambda: api.services_at(rollout(), {}, {}, services=[{**service("x"), "spec": {"selector": "app"}}]),
         "spec.selector must be a mapping",
@@ -141,3 +150,8 @@ def test_a_list_object_and_a_single_one_are_taken_too() -> None:
     [alone] = api.write_httproute(httproute(), ro, 30)
     assert api.write_httproute({"kind": "List", "items": [httproute()]}, ro, 30) == [alone]
     assert [ref["weight"] for ref in alone["spec"]["rules"][0]["backendRefs"]] == [70, 30]
+
+
+def test_a_call_with_other_arguments_is_no_matter_of_input() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        api.weight_at(rollout(), {}, {}, colour="blue")
