@@ -11,7 +11,7 @@ from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
 from meshsim.model.timeline import Timeline
 from meshsim.rollouts import shown
-from meshsim.scenario.scenario import Entry
+from meshsim.scenario.scenario import Entry, Expectation
 from meshsim.session import Session
 from meshsim.simulation.entries import sentence
 from meshsim.simulation.timeline import record
@@ -280,3 +280,17 @@ def test_an_abort_shows_in_the_timeline_from_its_own_instant(scenario: MakeSessi
         span = lane.at(t)
         assert span is not None
         assert (span.row.verdict, span.row.reasons) == (row.verdict, row.reasons)
+
+
+@pytest.mark.parametrize(("verdict", "holds"), [("failing", False), ("skewed", True)])
+def test_never_holds_at_no_time_of_the_timeline(scenario: MakeSession, verdict: str, holds: bool) -> None:
+    """The waypoint is down from 130 to 140 s, and in order again at rest."""
+    place = {"target": "waypoint:cluster1/default/waypoint"}
+    found = scenario("guide-gateway-api", [(130.0, "fail", place), (140.0, "recover", place)])
+    stated = {"from": "cluster2/default/curl", "verdict": verdict, "never": True}
+    expected = Expectation(
+        index=0, source=Source("test"), stated=stated, frm="cluster2/default/curl", verdict=verdict, never=True
+    )
+    checked = Session(replace(found.scenario, expect=(expected,)), found.mesh).answer().expectations[0]
+    assert checked.passed is holds
+    assert holds or checked.failures[0].startswith("at 130s: ")
