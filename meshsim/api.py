@@ -23,6 +23,8 @@ Argo Rollouts
     `write_destinationrule(docs, rollout, canary_hash, stable_hash)`: `docs` with the writes in them, or RolloutError.
     Hashes: `template_hash(template, flavour, collision_count, source)`, `step_hash(rollout)`.
     The rest: `phase(rollout, status)`, `pause_seconds(pause)`, and `sync(rollout, docs)`, one whole reconcile.
+Traffic
+    `outlier_ejections(errors, rate)`: when Envoy takes failing hosts out, drawn from the exact law of its streaks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -93,6 +95,8 @@ _ROLLOUTS = frozenset(
 
 
 def __getattr__(name: str) -> Any:
+    if name == "outlier_ejections":
+        return import_module("meshsim.simulation.traffic_ejection").outlier_ejections
     if name in _ROLLOUTS:
         return getattr(import_module("meshsim.rollouts.formulas"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
@@ -100,7 +104,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_ROLLOUTS})
+    return sorted({*__all__, *_ROLLOUTS, "outlier_ejections"})
 
 
 def ztunnel_tables(mapping: Mapping[str, Any] | str | bytes, network: str | None = None) -> ZtunnelTables:
