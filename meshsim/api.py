@@ -23,6 +23,8 @@ Argo Rollouts
     `write_destinationrule(docs, rollout, canary_hash, stable_hash)`: `docs` with the writes in them, or RolloutError.
     Hashes: `template_hash(template, flavour, collision_count, source)`, `step_hash(rollout)`.
     The rest: `phase(rollout, status)`, `pause_seconds(pause)`, and `sync(rollout, docs)`, one whole reconcile.
+Traffic
+    `outlier_ejections(errors, rate)`: when Envoy takes failing hosts out, drawn from the exact law of its streaks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ from meshsim.controlplane.plainrules import destination_rule_for
 from meshsim.dataplane import balance, inbound, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
 from meshsim.dataplane.ztunnel import NextHop, Refusal
+from meshsim.manifests.given import plain_documents
 from meshsim.model.errors import InputError
 from meshsim.tables import load
 from meshsim.tables.addresses import MAX_PORT, read_hostname
@@ -92,6 +95,8 @@ _ROLLOUTS = frozenset(
 
 
 def __getattr__(name: str) -> Any:
+    if name == "outlier_ejections":
+        return import_module("meshsim.simulation.traffic_ejection").outlier_ejections
     if name in _ROLLOUTS:
         return getattr(import_module("meshsim.rollouts.formulas"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
@@ -99,12 +104,12 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_ROLLOUTS})
+    return sorted({*__all__, *_ROLLOUTS, "outlier_ejections"})
 
 
-def ztunnel_tables(mapping: Mapping[str, Any], network: str | None = None) -> ZtunnelTables:
+def ztunnel_tables(mapping: Mapping[str, Any] | str | bytes, network: str | None = None) -> ZtunnelTables:
     """Tables from ztunnel's local configuration (workloads, services), its config dump, or the messages of workload
-    discovery in protobuf's JSON.
+    discovery in protobuf's JSON; as a mapping, or as the YAML or JSON text of one.
 
     Keys may be in camelCase or snake_case, rows in lists or in maps, addresses texts or bytes (base64, or a list of
     numbers), members of enumerations names or numbers. `network` is the network the ztunnels believe they are on; by
@@ -122,6 +127,12 @@ def ztunnel_tables(mapping: Mapping[str, Any], network: str | None = None) -> Zt
     >>> sorted(tables.workloads)
     ['a', 'b', 'client']
     """
+    if isinstance(mapping, str | bytes):
+        found = plain_documents(mapping)
+        if len(found) != 1:
+            msg = f"the text of the ztunnel tables holds {len(found)} documents instead of one"
+            raise InputError(msg)
+        mapping = found[0]
     return load.ztunnel_tables(mapping, network=network)
 
 

@@ -11,6 +11,7 @@ from meshsim.controlplane.components import ISTIO_GATEWAY, is_component
 from meshsim.dataplane.match import HttpRequest
 from meshsim.dataplane.resolve import is_address
 from meshsim.dataplane.walk import Client, Target
+from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence, Source
@@ -223,7 +224,26 @@ def target_of(situation: Situation, caller: Caller, to: str, where: Evidence | N
 
 
 def expand_host(situation: Situation, cluster: str, namespace: str, host: str) -> str:
-    """A short name as the client's resolver completes it; other names stand as they are."""
+    """A short name as the client's resolver completes it; other names stand as they are. The name of an ExternalName
+    Service is that of its target (istio pilot/pkg/serviceregistry/ambient/services.go: it is in no registry)."""
+    completed = _completed(situation, cluster, namespace, host)
+    seen = {completed}
+    while (target := _external(situation.mesh.clusters[cluster], completed)) and target not in seen:
+        completed = target
+        seen.add(completed)
+    return completed
+
+
+def _external(here: Cluster, host: str) -> str:
+    """The target of an ExternalName Service, "" for any other name."""
+    name, _, rest = host.partition(".")
+    service = here.get("Service", rest.partition(".")[0], name) if host.endswith(f".svc.{CLUSTER_DOMAIN}") else None
+    if service is None or service.get("spec", "type") != "ExternalName":
+        return ""
+    return str(service.get("spec", "externalName", default="")).rstrip(".")
+
+
+def _completed(situation: Situation, cluster: str, namespace: str, host: str) -> str:
     known = situation.plane.known(cluster)
     bare = host.rstrip(".")
     if bare in known:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.model.trace import Failed, Path, Step
 
-_TAGS = {
+TAGS = {
     "unmeshed": "MS101",
     "workload-addressed": "MS102",
     "not-http": "MS104",
@@ -38,8 +38,8 @@ def _of_step(
             yield "MS305"
         elif managed or elsewhere:
             continue
-        elif kind in _TAGS:
-            yield _TAGS[kind]
+        elif kind in TAGS:
+            yield TAGS[kind]
         elif kind == "waypoint-missing":
             yield value
         elif kind == "passed-over" and value == rollout.cluster:

@@ -9,7 +9,7 @@ from typing import Final
 from meshsim.analysis import advice
 from meshsim.analysis.assumptions import assumption, of_paths
 from meshsim.analysis.calls import Call
-from meshsim.analysis.causes import causes
+from meshsim.analysis.causes import TAGS, causes
 from meshsim.analysis.coverage import unmodelled, unread
 from meshsim.analysis.governance import governing
 from meshsim.analysis.situation import Managed, Situation
@@ -208,10 +208,15 @@ def _rule(path: Path) -> RouteUse | None:
 
 
 def _failures(path: Path) -> Iterator[str]:
+    """The codes of a failed path that no Rollout governs."""
+    if not isinstance(path.outcome, Failed):
+        return
     for step in path.steps:
         for tag in sorted(step.tags):
             if tag.startswith("failed:"):
                 yield tag.removeprefix("failed:")
+            elif tag in TAGS:
+                yield TAGS[tag]
 
 
 def _errors(paths: Sequence[Path]) -> tuple[ErrorShare, ...]:

@@ -24,7 +24,8 @@ from meshsim.mesh.pods import HASH_LABEL
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "VirtualService", "DestinationRule")
 _NAMING: Final = frozenset({"Service", "Deployment", "StatefulSet", "DaemonSet", "Rollout", *_ROUTES})
 """Kinds whose objects' names are a service's own."""
-_OWN: Final = _NAMING | {"ReplicaSet"}
+_OWN: Final = _NAMING | {"ReplicaSet", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+"""Kinds that may mention its names and mean nothing more by them."""
 _PATTERNED: Final = frozenset({*_ROUTES, "ServiceEntry", "Sidecar"})
 """Kinds that match hosts by patterns."""
 _PORTS: Final = frozenset({"ports", "listeners", "servers"})

@@ -74,6 +74,11 @@ class VerdictMatrix:
         )
         self._swaps = tuple(self._swapped(likeness))
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{count:,} {verdict.value}" for verdict, count in self.counts().items())
+        size = f"{len(self.clients):,} clients × {len(self.addresses):,} addresses"
+        return f"<VerdictMatrix {size}: {said or 'nothing'}; {self.runs:,} runs>"
+
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """The different outcomes, in the order of finding."""

@@ -117,6 +117,8 @@ def _said(
         if read.name in asked:
             lines += _held(asked[read.name])
     lines += notes
+    if any(why == "forbidden" for read in reads for why in read.unread.values()):
+        lines.append("where you may read some namespaces only: --namespace NS, once for each, asks for those alone")
     lines.append(f"{files} files in {directory}; next: meshsim run {quoted(directory)}")
     return "".join(f"{'  ' if line.startswith('  ') else ''}{clean(line)}\n" for line in lines)
 

@@ -99,7 +99,7 @@ def selects(selector: Mapping[str, object], labels: Mapping[str, str]) -> bool:
     if not isinstance(wanted, dict) or any(labels.get(key) != value for key, value in wanted.items()):
         return False
     expressions = selector.get("matchExpressions") or []
-    return isinstance(expressions, list) and all(_holds(e, labels) for e in expressions)
+    return isinstance(expressions, list) and all(isinstance(e, dict) and _holds(e, labels) for e in expressions)
 
 
 def _holds(expression: Mapping[str, object], labels: Mapping[str, str]) -> bool:

@@ -107,7 +107,7 @@ def cluster_of(
         panic=panic,
         locality_weights=_locality_weights(place, hosts, setting),
         assumed=(
-            *(assumed if any(e.via is Via.GATEWAY for e in endpoints) and len(endpoints) > 1 else ()),
+            *(assumed if _weighed(endpoints) else ()),
             *((("soft_drain", "share"),) if soft else ()),
             *(((WITHOUT_INTEROP, "pods"),) if place.source == "sidecar-l7" and any(m.gateway for m in served) else ()),
         ),
@@ -117,6 +117,13 @@ def cluster_of(
         unmodelled=(*limits, *_node_local(service, served), *_zone_aware(service, hosts, setting)),
         contested=(*contested, *_unsure(service, endpoints)),
     )
+
+
+def _weighed(endpoints: Sequence[Endpoint]) -> bool:
+    """Whether what a remote network's entry weighs decides: it shares the best priority with other hosts."""
+    best = min((e.priority for e in endpoints if e.healthy), default=0)
+    first = [e for e in endpoints if e.priority == best]
+    return len(first) > 1 and any(e.via is Via.GATEWAY for e in first)
 
 
 def _unsure(service: KnownService, endpoints: Sequence[Endpoint]) -> tuple[str, ...]:

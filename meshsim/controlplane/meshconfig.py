@@ -83,10 +83,12 @@ def locality_setting(cluster: Cluster) -> Mapping[str, Any] | None:
 def is_cluster_local(cluster: Cluster, host: str) -> bool:
     """Whether `serviceSettings` keep a host's endpoints to the client's own cluster
     (istio pilot/pkg/model/cluster_local.go)."""
-    for entry in mesh_config(cluster).get("serviceSettings") or ():
+    entries = mesh_config(cluster).get("serviceSettings")
+    for entry in entries if isinstance(entries, list) else ():
         settings = entry.get("settings") if isinstance(entry, dict) else None
         if isinstance(settings, dict) and settings.get("clusterLocal") is True:
-            for pattern in entry.get("hosts") or ():
+            hosts = entry.get("hosts")
+            for pattern in hosts if isinstance(hosts, list) else ():
                 if pattern == host or (str(pattern).startswith("*") and host.endswith(str(pattern)[1:])):
                     return True
     return False

@@ -102,6 +102,6 @@ def _checked(doc: Mapping[str, Any], kind: str, name: str, namespace: str = "", 
     filled = {"name": name} | {key: value for key, value in metadata.items() if value is not None}
     if namespace:
         filled["namespace"] = namespace
-    elif inside and (doc.get("kind") or kind) not in _CLUSTER_WIDE:
+    elif inside and str(doc.get("kind") or kind) not in _CLUSTER_WIDE:
         filled.setdefault("namespace", inside)
     return given_manifest({"kind": kind, **doc, "metadata": filled})

@@ -21,11 +21,16 @@ def is_public(cluster: Cluster, namespace: str, facts: Facts) -> bool:
         return True
     described = cluster.namespace(namespace)
     labels = {"kubernetes.io/metadata.name": namespace, **(described.labels if described is not None else {})}
-    policies = [policy for policy in stated.get("policies") or () if isinstance(policy, dict)]
-    matching = (p.get("visibility") for p in policies if all(_matches(r, labels) for r in p.get("matchingRules") or ()))
+    policies = [policy for policy in _listed(stated, "policies") if isinstance(policy, dict)]
+    matching = (p.get("visibility") for p in policies if all(_matches(r, labels) for r in _listed(p, "matchingRules")))
     chosen = str(next(matching, stated.get("defaultVisibility")) or "PUBLIC")
     note(cluster, facts, FIELD, chosen, "")
     return chosen not in {"NAMESPACE", "NONE"}
+
+
+def _listed(value: Mapping[str, Any], key: str) -> list[Any]:
+    found = value.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _matches(rule: Any, labels: Mapping[str, str]) -> bool:

@@ -1,6 +1,7 @@
 """One request from its client to every place it can end up: the walk through the tables as a tree of exact shares."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from ipaddress import ip_address
 from typing import Final
@@ -112,11 +113,12 @@ def _from_pod(
         reason = "MS105" if target.host in view.no_vip else "MS103"
         return failed(f"dns:{view.name}", share, NXDOMAIN, code="nxdomain", message=message, reason=reason)
     each = share / len(name.ips)
-    return tuple(
+    steps = tuple(
         step
         for ip in name.ips
         for step in _to_address(walk, view, client, row, capture, name, ip, target.port, each, facts)
     )
+    return tuple(replace(step, tags=step.tags | {"no-vip"}) for step in steps) if name.headless else steps
 
 
 def _entry(view: ClusterView, called: str) -> str:

@@ -64,6 +64,9 @@ def _documents(docs: Any) -> Iterator[dict[str, Any]]:
         return
     if isinstance(docs, (str, bytes)):
         for document in documents(docs, _TEXT):
+            if isinstance(document.value, str):
+                msg = f"a YAML text with a document is expected, and this holds the word {shown(document.value)}"
+                raise InputError(msg)
             yield from _documents(document.value)
     elif isinstance(docs, Mapping):
         items = docs.get("items")

@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import cos, log, pi, sqrt
 from typing import Final, final
 
+from meshsim.model.errors import InputError
 from meshsim.model.frozen import record
 from meshsim.simulation.streams import Bits, Purpose, Stream, stream
 from meshsim.simulation.traffic_counts import binomial, geometric
@@ -110,6 +111,69 @@ def ejections(
         }
         out |= {first}
     return tuple(found)
+
+
+def outlier_ejections(
+    errors: Mapping[str, Fraction | str | int | float],
+    rate: Fraction | str | float,
+    *,
+    consecutive: int = CONSECUTIVE,
+    max_ejection_percent: int = CAP_PERCENT,
+    always_eject_one_host: bool = False,
+    seed: int = 1,
+    until: float = float("inf"),
+) -> list[dict[str, object]]:
+    """When Envoy takes the hosts of a cluster out, and after how many of their requests, drawn from the exact law.
+
+    `errors` is the probability that a host answers with an error (a number, `"1/2"` or `"50%"`), for every host of the
+    cluster; `rate` requests a second go to the hosts that are in, evenly, as Poisson arrivals. A host is out from its
+    `consecutive`th error in a row on, while fewer than `max_ejection_percent` of all hosts are out, rounded down; its
+    return is left to the caller. Each row has `at` (seconds), `host` and `requests`. Raises InputError.
+
+    >>> outlier_ejections({"a": 1, "b": 0}, 10)
+    []
+    >>> [(row["host"], row["requests"]) for row in outlier_ejections({"a": 1, "b": 0}, 10, max_ejection_percent=50)]
+    [('a', 5)]
+    """
+    chances = {str(host): _probability(host, share) for host, share in errors.items()}
+    pace = _number(rate, "rate")
+    if pace <= 0 or consecutive < 1 or not 0 <= max_ejection_percent <= 100:
+        msg = f"rate {rate}, consecutive {consecutive} and max_ejection_percent {max_ejection_percent} cannot be"
+        raise InputError(msg, hint="write a positive rate, at least one error, and 0 to 100 percent")
+
+    def shares(out: frozenset[str]) -> Mapping[str, Fraction]:
+        left = [host for host in chances if host not in out]
+        return {host: Fraction(1, len(left)) for host in left}
+
+    found = ejections(
+        ("outlier ejections",),
+        seed,
+        rate=pace,
+        errors=chances,
+        shares=shares,
+        most=cap(len(chances), max_ejection_percent, always_one=always_eject_one_host),
+        consecutive=consecutive,
+        until=until,
+    )
+    return [{"at": one.at, "host": one.host, "requests": one.requests} for one in found]
+
+
+def _probability(host: str, share: Fraction | str | float) -> Fraction:
+    found = _number(share, f"the errors of {host}")
+    if not 0 <= found <= 1:
+        msg = f"the errors of {host} are {share}, which is no probability"
+        raise InputError(msg, hint="write a number from 0 to 1, or a percentage")
+    return found
+
+
+def _number(value: Fraction | str | float, what: str) -> Fraction:
+    """A number exactly: `0.1` is one tenth, as it is written."""
+    text = str(value).strip()
+    try:
+        return Fraction(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except (ValueError, ZeroDivisionError) as error:
+        msg = f"{what}: {value!r} is no number"
+        raise InputError(msg, hint="write 0.5, 1/2 or 50%") from error
 
 
 def hitting_time(

@@ -281,3 +281,66 @@ def test_a_locked_down_pod_is_refused_to_an_ingress_that_goes_around_the_waypoin
     row = through("istio", policy)
     assert [(e.code, e.share) for e in row.errors] == [("503", 1)]
     assert set(row.reasons) == {"MS205", "MS504"}
+
+
+class TestWhatAnHttpGatewayAnswers:
+    """A connection that closes behind a gateway is 503 UF to its client: measured with Envoy 1.39.3 in the lab."""
+
+    @pytest.mark.parametrize("kind", ["istio", "kgateway"])
+    def test_where_the_other_clusters_waypoint_has_no_pod(self, kind: str) -> None:
+        home = with_rollout(labels={"istio.io/ingress-use-waypoint": "true"}, state="empty")
+        away = with_client()
+        away["manifests"] += front(kind)
+        row = only(scenario(home, away, calls=[("ingress:c2/shop/front", "web.example.com:80")]))
+        assert [(e.code, e.flag, e.where, e.share) for e in row.errors] == [("503", "UF", "gateway:c2/shop/front", 1)]
+        assert "MS206" in row.reasons
+
+    def test_where_kgateways_own_ztunnel_finds_no_endpoint(self) -> None:
+        row = through("kgateway", replicas=0, bound=False)
+        assert [(e.code, e.flag, e.where) for e in row.errors] == [("503", "UF", "gateway:c1/shop/front")]
+        assert row.reasons == ("MS307",)
+
+
+def test_a_failure_that_no_rollout_governs_has_its_reason_too() -> None:
+    """The client's own cluster has a Service of its own under the name, nobody's Rollout."""
+    away = with_pods(2)
+    away["ztunnel"] = {"env": {"NETWORK": "elsewhere"}}
+    (row,) = ask(scenario(away, calls=[("c1/shop/client", GLOBAL)]), None)
+    assert (row.verdict, row.rollout, row.reasons) == (Verdict.FAILING, None, ("MS105",))
+
+
+def test_a_headless_services_name_leads_to_pods_and_says_so() -> None:
+    """Contract of MS105: a headless Service has no VIP; ztunnel sees a pod's address, and no waypoint before it."""
+    part = with_rollout()
+    the(part, "Service", SERVICE)["spec"]["clusterIP"] = "None"
+    row = only(scenario(part, calls=[("c1/shop/client", "web:8080")]))
+    assert (row.verdict, shares(row)) == (Verdict.BYPASSED, (F(4, 5), F(1, 5), 0, 0))
+    assert row.reasons == ("MS105", "MS102")
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_an_external_names_target_decides(hops: int) -> None:
+    """istio pilot/pkg/serviceregistry/ambient/services.go: ExternalName is in no registry, DNS answers its target."""
+    targets = ["web.shop.svc.cluster.local", "alias0.shop.svc.cluster.local."][:hops]
+    aliases = tuple(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": f"alias{number}", "namespace": NAMESPACE},
+            "spec": {"type": "ExternalName", "externalName": target},
+        }
+        for number, target in enumerate(targets)
+    )
+    row = only(scenario(with_rollout(more=aliases), calls=[("c1/shop/client", f"alias{hops - 1}:8080")]))
+    assert (row.verdict, row.to) == (Verdict.APPLIED, f"alias{hops - 1}:8080")
+
+
+def test_an_external_name_that_leads_to_itself_resolves_to_nothing() -> None:
+    loop = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "loop", "namespace": NAMESPACE},
+        "spec": {"type": "ExternalName", "externalName": "loop.shop.svc.cluster.local"},
+    }
+    row = only(scenario(with_rollout(more=(loop,)), calls=[("c1/shop/client", "loop:8080")]))
+    assert row.reasons == ("MS103",)

@@ -168,6 +168,14 @@ class TestLikeness:
     def test_what_differs_in_more_is_not(self, other: tuple[Document, ...]) -> None:
         assert not alike(likeness(service("cart"), app("cart"), *other), "cart", "search")
 
+    def test_an_account_and_a_budget_of_each_ones_own_change_nothing(self) -> None:
+        own = [
+            {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "shop"}}
+            for name in ("cart", "search")
+            for api, kind in (("v1", "ServiceAccount"), ("policy/v1", "PodDisruptionBudget"))
+        ]
+        assert alike(likeness(service("cart"), app("cart"), service("search"), app("search"), *own), "cart", "search")
+
     def test_a_name_that_is_also_a_ports_name_stands_for_itself(self) -> None:
         """`tcp` and `http` would be alike with their ports' names exchanged, and one of them would not be HTTP."""
         services = [

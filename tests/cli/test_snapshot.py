@@ -76,7 +76,9 @@ def test_a_reader_without_all_rights_gets_the_rest_and_honest_answers(
     where = str(tmp_path / "snapshot")
     with serving(server, tmp_path, "cluster1") as config:
         assert main(["snapshot", "--context", "cluster1", "--kubeconfig", str(config), "-o", where]) == 0
-    assert "  not read: HTTPRoute: forbidden\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "  not read: HTTPRoute: forbidden\n" in said
+    assert "where you may read some namespaces only: --namespace NS" in said
     assert main(["run", where]) == 4
     assert "HTTPRoute was not read: forbidden" in capsys.readouterr().out
     assert {verb for verb, _ in server.asked} == {"GET"}

@@ -314,6 +314,11 @@ class TestServiceEntries:
         assert bound(found) == (waypoint, "" if waypoint else "MS210")
         assert bind(self.entry([]), place(team="a"), docs, dialect="istio/1.30")["waypoint"] == "infra/waypoint"
 
+    @pytest.mark.parametrize("visibility", ["5", "{policies: 5}", "{policies: [5, {visibility: 5, matchingRules: 5}]}"])
+    def test_a_visibility_of_the_wrong_shape_hides_nothing(self, visibility: str) -> None:
+        found = bind(self.entry([]), "shop", [self.SHARED, self.config(visibility)], "ServiceEntry")
+        assert found["waypoint"] == "infra/waypoint"
+
     def test_one_for_its_own_namespace_binds_a_waypoint_there(self) -> None:
         docs = [gateway(), self.config("{defaultVisibility: NAMESPACE}")]
         entry = obj(USE, apiVersion="networking.istio.io/v1", kind="ServiceEntry", spec={})

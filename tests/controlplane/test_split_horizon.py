@@ -162,6 +162,19 @@ serviceScopeConfigs:
 """)
         assert ORDERS in plane(cluster("c1", config), cluster("c2", STUB, pods(1))).known("c1")
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "serviceScopeConfigs: 5",
+            "serviceScopeConfigs: [5, {scope: GLOBAL, servicesSelector: {matchExpressions: [5]}}]",
+            "serviceSettings: 5",
+            "serviceSettings: [5, {settings: {clusterLocal: true}, hosts: 5}]",
+        ],
+    )
+    def test_a_configuration_of_the_wrong_shapes_shares_nothing(self, text: str) -> None:
+        made = plane(cluster("c1", STUB, pods(1), mesh_config(text)), cluster("c2", STUB, pods(3)))
+        assert endpoints(made, "c1") == {"orders-0": 1}
+
     def test_a_cluster_local_host_keeps_an_envoys_endpoints_here(self) -> None:
         config = mesh_config("""
 serviceScopeConfigs:

@@ -274,7 +274,7 @@ class TestOnward:
         itself = host("w", via=Via.WAYPOINT, authority=f"{WEB}:80")
         way = proxy(split(web=1), clusters=(backend("web", itself),))
         known = Tables(views=[view("c1", [service()], [])], proxies=[way], pods=[pod_row("w", ident=WAYPOINT)])
-        assert ends(at(way, tables=known)) == {"reset": 1}
+        assert ends(at(way, tables=known)) == {"503 UF": 1}
 
 
 def prefix(path: str) -> RouteMatch:

@@ -1,9 +1,11 @@
 """The documented functions on plain values: `meshsim.api`."""
 
+import json
 from fractions import Fraction
 from typing import Any
 
 import pytest
+import yaml
 
 from meshsim import api
 from meshsim.model.errors import InputError
@@ -45,6 +47,26 @@ def test_next_hops_are_shares_and_hops() -> None:
         (Fraction(1, 4), "10.2.0.1:15008"),
         (Fraction(3, 4), "10.2.0.2:8080"),
     ]
+
+
+@pytest.mark.parametrize("text", [yaml.safe_dump(MESH), json.dumps(MESH), json.dumps(MESH).encode()])
+def test_tables_may_be_a_text(text: str | bytes) -> None:
+    assert set(api.ztunnel_tables(text).workloads) == {"client", "a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds 0 documents"),
+        ("a: 1\n---\nb: 2", "holds 2 documents"),
+        ("word", "holds the word"),
+        ("a: [", "is not YAML"),
+        ("[1]", "is a mapping or a YAML text"),
+    ],
+)
+def test_a_text_that_is_no_tables_says_so(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        api.ztunnel_tables(text)
 
 
 def test_ipv6_destinations_are_in_brackets() -> None:

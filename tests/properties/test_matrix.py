@@ -2,16 +2,21 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies.asking import QUICK, load
 from strategies.meshes import SERVICE, Document, RandomMesh, meshes
 
+from meshsim import session
 from meshsim.analysis.matrix import VERDICTS, VerdictMatrix, all_addresses, client_pods, worst_of
 from meshsim.model.verdict import in_brief
 
+ROOT = Path(__file__).parents[2] / "scenarios"
+SCENARIOS = sorted(path.parent.name for path in ROOT.glob("*/scenario.yaml"))
 OWN = {"Service", "Deployment", "Rollout", "HTTPRoute", "VirtualService", "DestinationRule"}
 NAMES = ("web", "api", "cart-x", "web2", "search")
 TRAPS = ("http", "shop", "waypoint2", "global")
@@ -64,10 +69,15 @@ def test_every_pair_is_what_its_own_run_says(mesh: RandomMesh, names: list[str],
     family(document, names, odd)
     document["calls"] = []
     document.pop("expect", None)
-    session = load(document)
-    situation = session.situation(session.moments(None)[0][0])
+    asked = load(document)
+    situation = asked.situation(asked.moments(None)[0][0])
     matrix = VerdictMatrix(situation, client_pods(situation), all_addresses(situation))
     compare(matrix)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_pair_of_a_scenario_is_what_its_own_run_says(name: str) -> None:
+    compare(session.load(ROOT / name).verdict_matrix())
 
 
 def compare(matrix: VerdictMatrix) -> None:

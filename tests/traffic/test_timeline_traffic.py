@@ -2,10 +2,13 @@
 
 from fractions import Fraction
 from math import exp
+from typing import Any
 
 import pytest
 
+from meshsim import api
 from meshsim.analysis.statistics import chi_squared_tail, counts_fit
+from meshsim.model.errors import InputError
 from meshsim.simulation.streams import Bits, Purpose, stream
 from meshsim.simulation.traffic import Leaves, histogram, labels
 from meshsim.simulation.traffic_ejection import cap, ejections, hitting_time, mean_requests, requests_until
@@ -115,3 +118,31 @@ def test_first_of_two_failing_hosts_is_ejected_at_the_minimum_of_two_gammas() ->
     )
     p = Fraction(exp(-1))
     assert counts_fit([late, 4000 - late], [p, 1 - p], FAMILY)
+
+
+class TestEjectionsOfPlainValues:
+    def test_they_are_those_of_the_law_in_whatever_way_numbers_are_written(self) -> None:
+        plain = api.outlier_ejections({"a": "50%", "b": 1, "c": 0, "d": "1/4"}, "100", max_ejection_percent=50, seed=7)
+        same = api.outlier_ejections({"d": 0.25, "c": "0", "a": 0.5, "b": 1.0}, 100, max_ejection_percent=50, seed=7)
+        assert plain == same
+        assert [row["at"] for row in plain] == sorted(row["at"] for row in plain)
+        assert len(plain) == 2
+
+    def test_a_host_that_always_fails_gets_five_requests_at_its_share_of_the_rate(self) -> None:
+        rows = [api.outlier_ejections({"a": 1, "b": 0}, 20, max_ejection_percent=50, seed=n) for n in range(2000)]
+        assert {row["requests"] for [row] in rows} == {5}
+        # Half of 20 a second reaches the host: Gamma(5, 1/10), mean 1/2, variance 1/20.
+        assert abs(sum(row["at"] for [row] in rows) / 2000 - 0.5) < 5 * (0.05 / 2000) ** 0.5
+
+    @pytest.mark.parametrize(
+        ("errors", "rate", "says"),
+        [
+            ({"a": 2}, 1, "no probability"),
+            ({"a": "often"}, 1, "is no number"),
+            ({"a": 1}, 0, "cannot be"),
+            ({"a": "1/0"}, 1, "is no number"),
+        ],
+    )
+    def test_what_cannot_be_is_a_sentence(self, errors: dict[str, Any], rate: Any, says: str) -> None:
+        with pytest.raises(InputError, match=says):
+            api.outlier_ejections(errors, rate)
