@@ -27,8 +27,9 @@ Traffic
     `outlier_ejections(errors, rate)`: when Envoy takes failing hosts out, drawn from the exact law of its streaks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache, wraps
 from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
@@ -98,9 +99,32 @@ def __getattr__(name: str) -> Any:
     if name == "outlier_ejections":
         return import_module("meshsim.simulation.traffic_ejection").outlier_ejections
     if name in _ROLLOUTS:
-        return getattr(import_module("meshsim.rollouts.formulas"), name)
+        return _told(name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
+
+
+class MalformedError(InputError, ValueError):
+    """A value of a kind that no version of the objects has, where no shape names it beforehand."""
+
+
+@cache
+def _told(name: str) -> Callable[..., Any]:
+    """A formula that refuses what it cannot read with a sentence; a call with the wrong arguments stays a TypeError."""
+    function: Callable[..., Any] = getattr(import_module("meshsim.rollouts.formulas"), name)
+
+    @wraps(function)
+    def told(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            inside = error.__traceback__.tb_next if error.__traceback__ is not None else None
+            if inside is None:
+                raise
+            msg = f"{name} cannot read what it was given: {error}"
+            raise MalformedError(msg, hint="give the objects as YAML has them") from error
+
+    return told
 
 
 def __dir__() -> list[str]:

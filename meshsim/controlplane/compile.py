@@ -414,7 +414,7 @@ class ControlPlane:
                 continue
             for port in service.ports:
                 kube[f"{service.vip}:{port.number}"] = tuple(
-                    (m.uid, target_port(port, m.pod)) for m in service.l7_members if m.ready
+                    (m.uid, target) for m in service.l7_members if m.ready and (target := target_port(port, m.pod))
                 )
         return ClusterView(
             name=here.name,

@@ -182,6 +182,7 @@ def write_httproute(
 ) -> list[dict[str, Any]]:
     """`docs` (routes as in YAML, one or many) with the weights that the plugin writes; others come back unchanged.
 
+    A doc that does not say its kind is an HTTPRoute; one without a name or namespace has those of the configuration.
     Raises RolloutError: a configured route is missing, or one does not name both services. Nothing is mutated.
     """
     given = [docs] if isinstance(docs, Mapping) else list(docs)
@@ -189,7 +190,7 @@ def write_httproute(
     if config_of(rollout) is None:
         return [
             write_route(doc, rollout, weight, version=version)
-            if doc.get("kind") in {kind.kind for kind in KINDS}
+            if doc.get("kind", "HTTPRoute") in {kind.kind for kind in KINDS}
             else copied(dict(doc))
             for doc in given
         ]
@@ -198,6 +199,8 @@ def write_httproute(
         raise none_configured()
     for target in found:
         index = next((place for place, doc in enumerate(given) if _is_target(doc, target)), None)
+        if index is None:
+            index = next((place for place, doc in enumerate(given) if _may_be(doc, target)), None)
         if index is None:
             raise missing(target)
         written[index] = write_route(given[index], rollout, weight, version=version)
@@ -225,6 +228,15 @@ def missing(target: Target) -> RolloutError:
 
 def _is_target(doc: Fields, target: Target) -> bool:
     return _is(doc, target.kind.kind, target.namespace) and (doc.get("metadata") or {}).get("name") == target.name
+
+
+def _may_be(doc: Fields, target: Target) -> bool:
+    metadata = doc.get("metadata") or {}
+    return (
+        doc.get("kind", "HTTPRoute") == target.kind.kind
+        and metadata.get("name") in {None, target.name}
+        and metadata.get("namespace") in {None, target.namespace}
+    )
 
 
 def set_header_route(route: Fields, rollout: Fields, header: Fields) -> dict[str, Any]:

@@ -60,7 +60,14 @@ def _find(docs: list[Fields], kind: str, namespace: str, name: str) -> int | Non
         same = (metadata.get("namespace") or "default") == namespace and metadata.get("name") == name
         if same:
             return index
-    return None
+    # One that does not say its namespace is in the Rollout's.
+    bare = [docs[index].get("metadata") or {} for index in known]
+    found = [
+        index
+        for index, metadata in zip(known, bare, strict=True)
+        if metadata.get("namespace") is None and metadata.get("name") in {None, name}
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def missing(kind: str, namespace: str, name: str) -> RolloutError:

@@ -270,9 +270,9 @@ def _conditions(sync: Context, status: Status) -> None:
     """The conditions the phase depends on: Healthy, Progressing, Completed (sync.go calculateRolloutConditions)."""
     now, wanted = sync.now, replicas_of(sync.rollout)
     count = len(steps_of(sync.rollout))
-    completed = bool(status.get("stableRS")) and status.get("stableRS") == status["currentPodHash"]
+    completed = bool(status.get("stableRS")) and status.get("stableRS") == status.get("currentPodHash")
     healthy = (
-        status["updatedReplicas"] == wanted == status["availableReplicas"] == status["replicas"]
+        all(int(status.get(key) or 0) == wanted for key in ("updatedReplicas", "availableReplicas", "replicas"))
         and sync.old.get("observedGeneration") == str(sync.state.generation)
         and completed
         and (not count or status.get("currentStepIndex", count) == count)
@@ -295,7 +295,7 @@ def _conditions(sync: Context, status: Status) -> None:
         )
     elif _progressed(sync.old, status) or unhealthy_now:
         reason = "ReplicaSetNotAvailable" if completed and unhealthy_now else "ReplicaSetUpdated"
-        status["conditions"] = [part for part in status["conditions"] if part.get("type") != "Progressing"]
+        status["conditions"] = [part for part in status.get("conditions") or () if part.get("type") != "Progressing"]
         set_condition(status, "Progressing", "True", reason, "ReplicaSet is progressing.", now)
     elif _timed_out(sync, status):
         name = sync.picked.new.name if sync.picked.new else sync.state.name
@@ -309,7 +309,7 @@ def _conditions(sync: Context, status: Status) -> None:
 
 def _abort_at_deadline(sync: Context, status: Status) -> None:
     """From 1.10 on progressDeadlineAbort comes before the conditions, and a finished update is never aborted."""
-    completed = bool(status.get("stableRS")) and status.get("stableRS") == status["currentPodHash"]
+    completed = bool(status.get("stableRS")) and status.get("stableRS") == status.get("currentPodHash")
     if not (sync.rollout.get("spec") or {}).get("progressDeadlineAbort") or sync.aborted or completed:
         return
     if not _progressed(sync.old, status) and _timed_out(sync, sync.old):

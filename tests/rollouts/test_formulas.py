@@ -177,3 +177,71 @@ def test_the_step_hash_is_of_gos_json_of_the_steps(step: dict[str, Any], text: s
         digest = ((digest ^ byte) * 0x01000193) % 2**32
     wanted = "".join("456789bcdf"[int(digit)] for digit in str(digest))
     assert api.step_hash(rollout(steps=[step])) == wanted
+
+
+def test_no_steps_hash_like_an_empty_list_of_them() -> None:
+    """controller.go remarshalRollout reads `steps: []` as none: FNV-1a of `null`, as a controller writes it."""
+    bare = rollout("basic", steps=[])
+    del bare["spec"]["strategy"]["canary"]["steps"]
+    assert api.step_hash(rollout("basic", steps=[])) == api.step_hash(bare) == "5ffbfbbd64"
+
+
+ABORTED = {
+    "abort": True,
+    "stableRS": F,
+    "currentPodHash": N,
+    "currentStepIndex": 0,
+    "observedGeneration": "1",
+    "conditions": [
+        {"type": "Progressing", "status": "False", "reason": "RolloutAborted", "message": "m"},
+        {"type": "Healthy", "status": "True", "reason": "RolloutHealthy"},
+    ],
+}
+
+
+@pytest.mark.parametrize(("version", "told"), [("1.9", "4"), ("1.10", "5")])
+def test_a_canary_that_waits_out_its_abort_is_told_of_new_replicas_from_1_10_on(version: str, told: str) -> None:
+    """rollout/replicaset.go syncNewRSReplicasAnnotation (v1.10.0): else every sync until then is a scaling event
+    that leaves traffic as it is (argo-rollouts#4919)."""
+    ro = rollout(steps=[{"setWeight": 25}], replicas=5)
+    ro["spec"]["template"] = template(V2)
+    ro["status"] = {**ABORTED, "currentStepHash": api.step_hash(ro)}
+    sets = [replicaset(F, 5, 5), replicaset(N, 1, 1)]
+    for doc, desired in zip(sets, ("5", "4"), strict=True):
+        doc["metadata"] |= {
+            "annotations": {"rollout.argoproj.io/desired-replicas": desired},
+            "ownerReferences": [{"kind": "Rollout", "name": "helloworld"}],
+        }
+    sets[1]["metadata"]["annotations"]["scale-down-deadline"] = 30.0
+    found = api.sync(ro, [*docs(), *sets], version=version, now=10.0)
+    named = [write for write in found.writes if "desired-replicas" in write]
+    assert [write.rsplit(" = ", 1)[1] for write in named] == ([] if told == "4" else ["5"])
+    assert found.sets[N] == (1, 1, 1)
+    healthy = next(part for part in found.status["conditions"] if part["type"] == "Healthy")
+    assert healthy["status"] == ("True" if version == "1.9" else "False")
+
+
+@pytest.mark.parametrize(("version", "phase"), [("1.9", "ProgressDeadlineExceeded"), ("1.10", "RolloutAborted")])
+def test_progress_deadline_abort_shows_as_an_abort_at_once_from_1_10_on(version: str, phase: str) -> None:
+    """rollout/sync.go evaluateProgressDeadlineAbort (v1.10.0) precedes the conditions; v1.9.1 sets them first."""
+    ro = rollout(steps=[{"setWeight": 50}, {"pause": {}}], replicas=2)
+    ro["spec"] |= {"progressDeadlineSeconds": 20, "progressDeadlineAbort": True, "template": template(V2)}
+    progressing = {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "lastUpdateTime": 0.0}
+    ro["status"] = {
+        "stableRS": F,
+        "currentPodHash": N,
+        "currentStepIndex": 0,
+        "currentStepHash": api.step_hash(ro),
+        "observedGeneration": "1",
+        "replicas": 3,
+        "updatedReplicas": 1,
+        "availableReplicas": 2,
+        "readyReplicas": 2,
+        "conditions": [progressing],
+    }
+    sets = [replicaset(F, 2, 2), replicaset(N, 1, 0)]
+    for doc in sets:
+        doc["metadata"]["ownerReferences"] = [{"kind": "Rollout", "name": "helloworld"}]
+    found = api.sync(ro, [*docs(), *sets], version=version, now=25.0)
+    assert found.status["abort"] is True
+    assert found.status["message"].startswith(phase)

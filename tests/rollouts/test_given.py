@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from argo_guide import destinationrule, httproute, replicaset, rollout, service
+from argo_guide import HASH, destinationrule, httproute, replicaset, rollout, service, virtualservice
 
 from meshsim import api
 from meshsim.model.errors import InputError
@@ -122,6 +122,15 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: api.write_destinationrule({**destinationrule(), "spec": {"subsets": "x"}}, rollout("istio"), "a", "b"),
         "spec.subsets must be a list",
     ),
+    "a label of no text": (
+        lambda: api.weight_at(rollout(), {}, [{"metadata": {"labels": ["x"]}}]),
+        "weight_at cannot read what it was given",
+    ),
+    "containers of text": (
+        lambda: api.template_hash({"spec": {"containers": 5}}),
+        "template_hash cannot read what it was given",
+    ),
+    "a version of no number": (lambda: api.weight_at(rollout(), {}, {}, version="new"), "is no version"),
     "a selector of text": (
         lambda: api.services_at(rollout(), {}, {}, services=[{**service("x"), "spec": {"selector": "app"}}]),
         "spec.selector must be a mapping",
@@ -141,3 +150,31 @@ def test_a_list_object_and_a_single_one_are_taken_too() -> None:
     [alone] = api.write_httproute(httproute(), ro, 30)
     assert api.write_httproute({"kind": "List", "items": [httproute()]}, ro, 30) == [alone]
     assert [ref["weight"] for ref in alone["spec"]["rules"][0]["backendRefs"]] == [70, 30]
+
+
+def test_a_call_with_other_arguments_is_no_matter_of_input() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        api.weight_at(rollout(), {}, {}, colour="blue")
+
+
+@pytest.mark.parametrize("bare", [{"name": "helloworld-svc"}, {}])
+def test_a_route_that_says_little_is_the_configured_one(bare: dict[str, Any]) -> None:
+    ro = rollout()
+    ro["metadata"]["namespace"] = "shop"
+    [written] = api.write_httproute({"metadata": bare, "spec": httproute()["spec"]}, ro, 30)
+    assert [ref["weight"] for ref in written["spec"]["rules"][0]["backendRefs"]] == [70, 30]
+    with pytest.raises(InputError, match="not found"):
+        api.write_httproute({"metadata": {"name": "another"}, "spec": httproute()["spec"]}, ro, 30)
+
+
+def test_istio_objects_without_a_namespace_are_in_the_rollouts() -> None:
+    ro = rollout("istio")
+    ro["metadata"]["namespace"] = "shop"
+    service, rule = virtualservice(), destinationrule()
+    del service["metadata"]["namespace"], rule["metadata"]["namespace"]
+    [written] = api.write_virtualservice(service, ro, 30)
+    assert [part["weight"] for part in written["spec"]["http"][0]["route"]] == [70, 30]
+    [ruled] = api.write_destinationrule(rule, ro, "new", "old")
+    assert [part["labels"][HASH] for part in ruled["spec"]["subsets"]] == ["old", "new"]
+    with pytest.raises(InputError, match="not found"):
+        api.write_virtualservice(virtualservice(), ro, 30)

@@ -189,6 +189,14 @@ def test_missing_service_cannot_execute() -> None:
         ({"steps": [{"setWeight": 101}]}, "SetWeight needs to be between 0 and 100"),
         ({"steps": [{"setWeight": 1, "pause": {}}]}, "Step must have one"),
         ({"canaryService": "helloworld-stable"}, "two different services are required"),
+        ({"maxSurge": 0, "maxUnavailable": "0%"}, "MaxSurge and MaxUnavailable both can not be zero"),
+        ({"steps": [{}]}, "Step must have one"),
+        (
+            {
+                "steps": [{"setHeaderRoute": {"name": "h", "match": [{"headerName": "x", "headerValue": {}}]}}],
+            },
+            "match value must have one of the following",
+        ),
     ],
 )
 def test_invalid_specs_are_refused(canary: dict[str, Any], message: str) -> None:
@@ -197,3 +205,28 @@ def test_invalid_specs_are_refused(canary: dict[str, Any], message: str) -> None
     found = check(ro, docs())
     assert found is not None
     assert message in found.message
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [
+        {"steps": [{"setWeight": 50, "setCanaryScale": {"replicas": 2}}]},
+        {"steps": [{"setCanaryScale": {"weight": 150}}]},
+        {"maxSurge": 0},
+        {"maxSurge": "0%", "maxUnavailable": 1},
+    ],
+)
+def test_what_the_controller_lets_pass_is_no_problem(canary: dict[str, Any]) -> None:
+    """validation.go: of a step's kinds only setWeight, pause, experiment and analysis exclude each other, and only
+    setWeight has a range."""
+    ro = rollout()
+    ro["spec"]["strategy"]["canary"] |= canary
+    assert check(ro, docs()) is None
+
+
+def test_an_empty_selector_is_refused() -> None:
+    ro = rollout()
+    ro["spec"]["selector"] = {"matchLabels": {}}
+    found = check(ro, docs())
+    assert found is not None
+    assert "empty selector" in found.message

@@ -10,7 +10,7 @@ from typing import Any, Final, final
 from meshsim.controlplane.binding import GATEWAY_NAME
 from meshsim.controlplane.components import EASTWEST_CLASSES
 from meshsim.live.kind.clusters import worker
-from meshsim.live.kind.istio import REMOTE_CLASS
+from meshsim.live.kind.joining import REMOTE_CLASS
 from meshsim.live.kind.places import Place
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import SYSTEM_NAMESPACE

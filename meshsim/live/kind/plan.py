@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any, Final, final
 
 from meshsim.analysis.calls import Call
-from meshsim.live.kind import argo, certificates, clusters, istio, outside, standin
-from meshsim.live.kind.entries import ROLLOUTS, Hands, Unreplayable
+from meshsim.live.kind import argo, certificates, clusters, istio, joining, outside, standin
+from meshsim.live.kind.entries import commands
+from meshsim.live.kind.hands import ROLLOUTS, Hands, Unreplayable
 from meshsim.live.kind.moments import MODE as SETTLED
 from meshsim.live.kind.moments import STATUS, Held, Moment, Subject, held, over_time, probes, status_of, unreached
 from meshsim.live.kind.objects import Applied, applied, resource
@@ -42,7 +43,7 @@ def plan(subject: Subject, source: Sequence[str], settings: Settings) -> Plan:
         *clusters.create(found, settings),
         *certificates.certificates(found),
         *istio.install(found, settings),
-        *istio.join(found, subject.mesh),
+        *joining.join(found, subject.mesh),
         *argo.controllers(found),
         *made.manifests(),
         *outside.steps(made.outside),
@@ -211,10 +212,10 @@ class _Made:
         return found.first, found.rest, found.workloads
 
     def _entry(self, hands: Hands, entry: Entry, number: int) -> list[Command]:
-        commands = hands.do(entry, number)
+        done = commands(hands, entry, number)
         self._replayed.append(entry)
-        self.plugin = self.plugin or any("argo" in c.words[:2] for c in commands if isinstance(c, Run))
-        return commands
+        self.plugin = self.plugin or any("argo" in c.words[:2] for c in done if isinstance(c, Run))
+        return done
 
     def _moment(self, hands: Hands, moment: Moment, number: int, done: Sequence[Command]) -> Iterator[Step]:
         if moment.entries:
