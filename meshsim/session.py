@@ -9,6 +9,7 @@ from meshsim.analysis import expectations as expecting
 from meshsim.analysis.calls import Call, default_calls, expand
 from meshsim.analysis.judge import judge, trace_of
 from meshsim.analysis.situation import Situation
+from meshsim.analysis.unrouted import unrouted
 from meshsim.manifests.inventory import sentences
 from meshsim.mesh.build import build_mesh
 from meshsim.mesh.mesh import Cluster, Mesh
@@ -472,6 +473,7 @@ class Session:
         found: list[str] = []
         for name, inventory in self.scenario.inventory.items():
             found.extend(sentences(name, inventory))
+        found.extend(unrouted(self.mesh))
         found.extend(_held(self.scenario, self.mesh))
         found.extend(
             f"{name}: ztunnel's tables are those of {entry.dumps.ztunnel.path} at every moment: steps, faults and "
