@@ -72,17 +72,28 @@ class _Group:
     """Words that are exchanged together. `signature` is that of everything that mentions them."""
 
     def __init__(self, words: Iterable[str], hashes: Iterable[str]) -> None:
-        numbers = {
+        self._numbers = {
             word: f"\0{kind}{n}\0" for kind, found in (("n", words), ("h", hashes)) for n, word in _sorted(found)
         }
-        longest = sorted(numbers, key=lambda word: (-len(word), word))
-        self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, longest))})(?![A-Za-z0-9])")
-        self._numbers = numbers
         self.signature = ""
 
     def numbered(self, text: str) -> str:
-        """A text with the group's words as numbers."""
-        return self._pattern.sub(lambda found: self._numbers[found[0]], text)
+        """A text with the group's words as numbers, the longest first."""
+        return _RUN.sub(self._run, text)
+
+    def _run(self, found: re.Match[str]) -> str:
+        parts, done, start = found[0].split("-"), [], 0
+        while start < len(parts):
+            for end in range(min(len(parts), start + _MOST_PARTS), start, -1):
+                number = self._numbers.get("-".join(parts[start:end]))
+                if number is not None:
+                    done.append(number)
+                    start = end
+                    break
+            else:
+                done.append(parts[start])
+                start += 1
+        return "-".join(done)
 
     def value(self, value: Any) -> Any:
         """Plain values with the group's words as numbers; keys stay as they are."""

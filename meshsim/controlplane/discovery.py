@@ -58,9 +58,10 @@ def ztunnel_tables(
                 remote[member.uid] = member
             elif member.cluster != here.name:
                 workloads.setdefault(member.uid, _pod(registry, member.pod))
-            ports = {p.number: 0 if member.gateway else target_port(p, member.pod) for p in service.ports}
             if member.gateway:
                 ports = {p.number: p.target if isinstance(p.target, int) else p.number for p in service.ports}
+            else:  # a name that the pod lacks leaves the port out (istio ambient/workloads.go constructServices)
+                ports = {p.number: target for p in service.ports if (target := target_port(p, member.pod))}
             memberships.setdefault(member.uid, {})[str(row.key)] = ports
     for waypoint in waypoints:
         services.append(_waypoint_service(waypoint))

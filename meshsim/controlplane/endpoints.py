@@ -72,7 +72,11 @@ def cluster_of(
     if any(m.gateway or m.through for m in matching):
         facts.take(place.reach.why)
     unready, panic = _unready(place.cluster, policy, facts)
-    served = [m for m in reachable if (unready or m.ready or _publishes_unready(service)) and m.drained < links.FIRM]
+    served = [
+        m
+        for m in reachable
+        if (unready or m.ready or _publishes_unready(service)) and m.drained < links.FIRM and _serves(m, port)
+    ]
     hosts, assumed = hosts_of(place, served, assume)
     setting, forced, why = _setting(place, service, policy)
     ranks = priorities(
@@ -117,6 +121,12 @@ def cluster_of(
         unmodelled=(*limits, *_node_local(service, served), *_zone_aware(service, hosts, setting)),
         contested=(*contested, *_unsure(service, endpoints)),
     )
+
+
+def _serves(member: Member, port: Port) -> bool:
+    """Whether an endpoint has the port: one whose pod lacks a named target port is in no EndpointSlice for it
+    (Kubernetes docs, Service: port definitions)."""
+    return member.gateway or bool(member.through) or target_port(port, member.pod) > 0
 
 
 def _weighed(endpoints: Sequence[Endpoint]) -> bool:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import takewhile
 from typing import Final, final
 
+from meshsim.analysis.calls import Call
 from meshsim.dataplane.authorization import DENIED, NOT_ALLOWED, STRICT
 from meshsim.dataplane.resolve import resolve
 from meshsim.live.agree import Category, expected, undecided
@@ -18,6 +19,10 @@ from meshsim.model.trace import Step, Trace
 MOST_ROWS: Final = 160
 POLICIES: Final = frozenset({DENIED, NOT_ALLOWED, STRICT})
 """Rules of a pod's ztunnel that the lab's pods do not have."""
+HOP_BY_HOP: Final = frozenset(
+    {"connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"}
+)
+"""Headers between a client and its next hop (RFC 9110, 7.6.1), and those that announce a body."""
 AS_BEFORE: Final = "answered by the same decisions as at"
 Walk = Callable[..., Trace]
 
@@ -83,7 +88,16 @@ def _spared(leg: Leg, first: Mapping[Hashable, str], chosen: Mapping[Hashable, L
 
 def _leg(phase: Phase, one: Located, walk: Walk) -> Leg:
     trace = walk(phase.views, ((ONE, one.client),), one.call.target, one.call.request, phase.choices)
-    return Leg(located=one, trace=trace, model=expected(trace, phase.views), why=_why(trace))
+    return Leg(located=one, trace=trace, model=expected(trace, phase.views), why=_unsendable(one.call) or _why(trace))
+
+
+def _unsendable(call: Call) -> str:
+    """Why the lab's client cannot send a call as it is written."""
+    texts = (call.path, *(f"{name}{value}" for name, value in call.headers.items()))
+    if not call.path.startswith("/") or " " in call.path or not all(t.isascii() and t.isprintable() for t in texts):
+        return "HTTP has no such path or header: what is no printable ASCII must be percent-encoded"
+    hops = sorted(name for name in call.headers if name.lower() in HOP_BY_HOP)
+    return f"{', '.join(hops)}: about the connection, not the request; the lab's client has its own" if hops else ""
 
 
 def _why(trace: Trace) -> str:

@@ -208,7 +208,7 @@ def _implied(cluster: Cluster, manifest: Manifest, workload: str, age: int, coun
     if count is None:
         count = 1 if manifest.kind == "DaemonSet" else int(manifest.get("spec", "replicas", default=1))
     ready = _ready_replicas(manifest, count)
-    region, zone = _locality(cluster, "")
+    node, region, zone = _placed(cluster, spec)
     labels = dict(metadata.get("labels") or {})
     if manifest.kind == "ReplicaSet" and HASH_LABEL in manifest.labels:
         labels[HASH_LABEL] = manifest.labels[HASH_LABEL]
@@ -224,6 +224,7 @@ def _implied(cluster: Cluster, manifest: Manifest, workload: str, age: int, coun
             annotations=dict(metadata.get("annotations") or {}),
             containers=tuple(spec.get("containers") or ()),
             service_account=str(spec.get("serviceAccountName") or "default"),
+            node=node,
             region=region,
             zone=zone,
             ready=n < ready,
@@ -269,6 +270,19 @@ def _ready_replicas(manifest: Manifest, count: int) -> int:
     if not isinstance(status, dict) or not {"replicas", "readyReplicas", "availableReplicas"} & status.keys():
         return count
     return int(status.get("availableReplicas") or status.get("readyReplicas") or 0)
+
+
+def _placed(cluster: Cluster, spec: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Node, region and zone of a template's pods, as far as its `nodeName` and `nodeSelector` bind them
+    (Kubernetes docs, Assigning Pods to Nodes)."""
+    selector = spec.get("nodeSelector") or {}
+    node = str(spec.get("nodeName") or selector.get("kubernetes.io/hostname") or "")
+    region, zone = _locality(cluster, node)
+    return (
+        node,
+        str(selector.get("topology.kubernetes.io/region") or region),
+        str(selector.get("topology.kubernetes.io/zone") or zone),
+    )
 
 
 def _locality(cluster: Cluster, node: str) -> tuple[str, str]:

@@ -54,6 +54,7 @@ def _shares_over_time(panel: Any, lane: LaneSample) -> None:
             seen = span.counts.get(name, 0) / drawn if drawn else float("nan")
             panel.hlines(seen, span.start, span.stop, color=colour, label=label)
             panel.hlines(float(span.shares.get(name, 0)), span.start, span.stop, color=colour, linestyle=":")
+    _expected(panel)
     panel.set_title(f"{clean(lane.frm)} → {clean(lane.to)}", loc="left")
     panel.set_xlabel("seconds")
     panel.set_ylabel("share")
@@ -91,12 +92,18 @@ def _over_time(panel: Any, one: Sample, rate: float | None) -> None:
         moments = [point / rate for point in points] if rate else points
         panel.plot(moments, shares, color=f"C{number}", label=_short(tally.name))
         panel.axhline(float(tally.share), color=f"C{number}", linestyle=":", linewidth=1)
+    _expected(panel)
     if one.draws < one.requests:
         panel.set_title(f"{one.draws:,} × {one.unit}", loc="right")
     panel.set_ylim(-0.02, 1.02)
     panel.set_xlabel("seconds" if rate else "requests")
     panel.set_ylabel("share so far")
     panel.legend(frameon=False)
+
+
+def _expected(panel: Any) -> None:
+    """What dotted lines are."""
+    panel.plot([], [], color="0.4", linestyle=":", label="expected")
 
 
 def _short(name: str) -> str:

@@ -162,9 +162,12 @@ class Plan:
         row = self.views.pod(uid)
         return (row.uid if row is not None else uid), row
 
-    def ip(self, uid: str) -> str:
-        """A pod's loopback address."""
-        return self.addresses.ip("pod", self.pod(uid)[0])
+    def ip(self, uid: str, of: str = "pod") -> str:
+        """A pod's loopback address: where its ztunnel or gateway listens, its application (`of` app) or its sidecar.
+
+        In a mesh these are one address, and captured; here each has its own, so that no port is taken twice.
+        """
+        return self.addresses.ip(of, self.pod(uid)[0])
 
     def home(self, uid: str) -> ClusterView:
         """The tables of the cluster in which a pod runs."""

@@ -14,7 +14,6 @@ from meshsim.live.lab.resources import (
     tcp_proxy,
     virtual_host,
 )
-from meshsim.live.lab.senders import MTLS_SHIFT
 
 PODS: Final = "pods"
 FAILURE: Final = "meshsim.fail"
@@ -25,7 +24,8 @@ def application(plan: Plan, demand: AppPort) -> None:
     """A pod's application: it answers with its own path, in a header too, as Envoy leaves gRPC answers no body."""
     uid, row = plan.pod(demand.uid)
     path = row.path if row is not None else uid
-    name = "x".join(["pod", *plan.ip(uid).split(".")[2:], str(demand.port)])
+    ip = plan.ip(uid, "app")
+    name = "x".join(["pod", *ip.split(".")[2:], str(demand.port)])
     plan.pods[name] = path
     sick: Config = {"default_value": {"numerator": 0}, "runtime_key": f"{FAILURE}.{name}"}
     routes: list[Config] = [
@@ -37,7 +37,7 @@ def application(plan: Plan, demand: AppPort) -> None:
         },
     ]
     hosts = {"name": name, "virtual_hosts": [virtual_host("*", routes)]}
-    where = address(plan.ip(uid), plan.addresses.port(demand.port))
+    where = address(ip, plan.addresses.port(demand.port))
     plan.process(PODS).listeners[name] = listener(name, where, [connection_manager(name, [], hosts)])
 
 
@@ -55,7 +55,7 @@ def mutual_tls(plan: Plan, demand: MutualTls) -> None:
     uid, _ = plan.pod(demand.uid)
     process = f"sidecars:{plan.home(uid).name}"
     cluster = _to_application(plan, process, uid, demand.port)
-    where = address(plan.ip(uid), plan.addresses.port(demand.port + MTLS_SHIFT))
+    where = address(plan.ip(uid, "sidecar"), plan.addresses.port(demand.port))
     proxy = tcp_proxy(cluster, {cluster: 1}, plan.logs(process, "mtls"))
     name = f"mtls|{uid}|{demand.port}"
     plan.process(process).listeners[name] = listener(name, where, [proxy], plan.pod_identity(uid))
@@ -64,5 +64,5 @@ def mutual_tls(plan: Plan, demand: MutualTls) -> None:
 def _to_application(plan: Plan, process: str, uid: str, port: int) -> str:
     plan.ask(AppPort(uid, port))
     name = f"pod|{uid}|{port}"
-    plan.process(process).clusters[name] = static(name, address(plan.ip(uid), plan.addresses.port(port)))
+    plan.process(process).clusters[name] = static(name, address(plan.ip(uid, "app"), plan.addresses.port(port)))
     return name

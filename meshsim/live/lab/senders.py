@@ -25,8 +25,6 @@ from meshsim.model.frozen import record
 from meshsim.tables.views import ClusterView
 from meshsim.tables.workload import Locality
 
-MTLS_SHIFT: Final = 10000
-"""A pod's port behind its sidecar is served this much higher; a real sidecar captures the port itself."""
 ANY_IN_DOMAIN: Final = "spiffe://"
 
 
@@ -43,7 +41,7 @@ class Sender:
     def plainly(self, uid: str, port: int) -> Config:
         """A pod's application, in plain text."""
         self.plan.ask(AppPort(self.plan.pod(uid)[0], port))
-        return {"address": address(self.plan.ip(uid), self.plan.addresses.port(port))}
+        return {"address": address(self.plan.ip(uid, "app"), self.plan.addresses.port(port))}
 
     def nowhere(self, port: int) -> Config:
         """An address at which nothing listens."""
@@ -53,8 +51,8 @@ class Sender:
         """A pod's application behind its own sidecar."""
         own = self.plan.pod(uid)[0]
         self.plan.ask(MutualTls(own, port))
-        shifted = self.plan.addresses.port(port + MTLS_SHIFT)
-        return self._through(self._originator(uid, "mtls"), f"{self.plan.ip(uid)}:{shifted}")
+        dialled = f"{self.plan.ip(uid, 'sidecar')}:{self.plan.addresses.port(port)}"
+        return self._through(self._originator(uid, "mtls"), dialled)
 
     def by_hbone(self, uid: str, port: int, extra: str = "") -> Config:
         """A pod's ztunnel, asked for the pod's own address."""
