@@ -505,7 +505,7 @@ def _nobody_calls(situation: Situation, moments: Sequence[Moment]) -> Iterator[s
         for namespace, name in sorted(services):
             yield (
                 f"{cluster}: a Rollout governs Service {namespace}/{name}, and nothing here is a client of it: add the "
-                f"manifests of one, or `calls: [{{from: {cluster}, to: {name}.{namespace}:PORT}}]`"
+                "manifests of one (a Deployment and its Namespace are enough)"
             )
 
 
