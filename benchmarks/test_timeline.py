@@ -11,11 +11,14 @@ from typing import Any
 
 import simpy
 
+from benchmarks.ratios import report
+from meshsim.analysis.routings import Rows
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.evidence import Assumed, Source
 from meshsim.rollouts.spec import HASH_LABEL
 from meshsim.scenario.scenario import ClusterSpec, Entry, Scenario, Timing
+from meshsim.session import Session
 from meshsim.simulation.timeline import record
 
 CLUSTERS, SERVICES, DAYS = 5, 100, 7
@@ -106,27 +109,58 @@ def per_request() -> float:
     return statistics.median(cost(run)[0] for _ in range(3)) / REQUESTS
 
 
-def test_a_week_of_rollouts_costs_as_much_as_a_few_requests_per_control_event() -> None:
+def test_a_week_of_rollouts_costs_as_much_as_a_few_requests_per_control_event(benchmark: Any) -> None:
     found = mesh(SERVICES)
     took, history = cost(lambda: record(found, entries(SERVICES, DAYS), Timing(), "auto", None))
     done = list(history.deployed().states.values())
     assert {state.status["phase"] for state in done} == {"Healthy"}
     assert {len({s.labels[HASH_LABEL] for s in state.sets if s.replicas}) for state in done} == {1}
     events = len(history.frames)
+    what = f"a week of {SERVICES} services in {CLUSTERS} clusters, per control event ({events:,}) / a SimPy process"
     ratio = took / events / per_request()
-    print(f"\na week of {SERVICES} services: {events} control events, {took:.1f} s CPU, {ratio:.0f} requests per event")
-    assert ratio <= PER_EVENT
+    report(benchmark, "T17", what, ratio, f"≤ {PER_EVENT}", lambda: None)
+
+
+def test_what_one_clients_timeline_costs_beside_the_clock(benchmark: Any) -> None:
+    """Of all the services of the mesh, the rows of one: what the other ones do costs no compile and no resolving."""
+    found = asked(SERVICES, days=1)
+    scenario = found.scenario
+    clock, history = cost(lambda: record(found.mesh, scenario.timeline, scenario.timing, "auto", None))
+    took, _ = cost(lambda: found.timeline(to="s7.default.svc.cluster.local"))
+    what = f"the timeline of a call in a mesh of {SERVICES} services / its clock alone"
+    report(benchmark, "T18", what, took / clock, "≤ 4", lambda: None)
+    rows = Rows(found, history, None, "s7.default.svc.cluster.local")
+    for index in range(len(history.frames)):
+        rows.at(index)
+    assert 0 < rows.resolved <= len([frame for frame in history.frames if "/s7" in frame.subject]) + 1
 
 
 def test_cost_grows_with_control_events() -> None:
-    """Twice the rollouts, about twice the cost: at most 2.6 times."""
-    found = mesh(20)
+    """Counts, which have no noise: twice the rollouts are twice the events and twice the calls resolved, at most."""
 
-    def took(days: int) -> float:
-        return statistics.median(
-            cost(lambda: record(found, entries(20, days), Timing(), "auto", None))[0] for _ in range(3)
-        )
+    def counted(days: int) -> tuple[int, int]:
+        found = asked(10, days=days)
+        history = record(found.mesh, found.scenario.timeline, found.scenario.timing, "auto", None)
+        rows = Rows(found, history, None, None)
+        for index in range(len(history.frames)):
+            rows.at(index)
+        return len(history.frames), rows.resolved
 
-    one, two = took(2), took(4)
-    print(f"\n4 days cost {two / one:.2f} times as much as 2")
-    assert two / one <= 2.6
+    (events, resolved), (more_events, more_resolved) = counted(1), counted(2)
+    assert more_events - 1 <= 2 * (events - 1)
+    assert more_resolved <= 2 * resolved
+
+
+def asked(services: int, days: int) -> Session:
+    """A session on the services, with a client beside each cluster's."""
+    made = mesh(services)
+    client = {
+        "metadata": {"labels": {"app": "client"}},
+        "spec": {"containers": [{"name": "client", "image": "client"}]},
+    }
+    metadata = {"name": "client", "namespace": "default"}
+    doc = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": client}}
+    one = Manifest.made("apps/v1", "Deployment", "default", "client", doc, Assumed("benchmark"))
+    made = made.fork(*(cluster.with_objects([one]) for cluster in made.clusters.values()))
+    timeline = tuple(entries(services, days))
+    return Session(Scenario(name="week", clusters={}, timeline=timeline), made)

@@ -9,6 +9,7 @@ from meshsim.analysis import expectations as expecting
 from meshsim.analysis.calls import Call, default_calls, expand
 from meshsim.analysis.judge import judge, trace_of
 from meshsim.analysis.situation import Situation
+from meshsim.analysis.unrouted import unrouted
 from meshsim.manifests.inventory import sentences
 from meshsim.mesh.build import build_mesh
 from meshsim.mesh.mesh import Cluster, Mesh
@@ -269,14 +270,41 @@ class Session:
         """An expectation at its own moment, else at all that are asked for; None where `--at` asks for another."""
         if at is not None and e.at is not None and e.at != at:
             return None
+        if e.never and at is None and e.at is None and self.scenario.timeline:
+            return self._at_no_time(e, mode)
         when: Sequence[At | None] = [e.at] if e.at is not None else [moment for moment, _ in moments]
+        return expecting.check(e, [row for moment in when for row in self._selected(e, moment, mode)])
+
+    def _selected(self, e: Expectation, moment: At | None, mode: str) -> Iterator[Row]:
+        """The rows of a moment that an expectation speaks of."""
+        situation = self.situation(moment, mode)
+        for call, found in self.rows(moment, mode):
+            addresses = {id(row): call.address for row in found}
+            yield from (row for row in found if expecting.selects(e, row, addresses, situation))
+
+    def _at_no_time(self, e: Expectation, mode: str) -> Checked:
+        """A `never` that names no moment, held against every instant at which anything changes for anybody."""
+        from dataclasses import replace
+
         rows: list[Row] = []
-        for moment in when:
-            situation = self.situation(moment, mode)
-            for call, found in self.rows(moment, mode):
-                addresses = {id(row): call.address for row in found}
-                rows.extend(row for row in found if expecting.selects(e, row, addresses, situation))
+        for t in self._instants(mode):
+            found = list(self._selected(e, t, mode))
+            broken = [row for row in found if expecting.check(replace(e, known=None), [row]).failures]
+            if broken:
+                checked = expecting.check(e, broken)
+                return replace(checked, failures=tuple(f"at {t:g}s: {sentence}" for sentence in checked.failures))
+            rows += found
         return expecting.check(e, rows)
+
+    def _instants(self, mode: str) -> list[float]:
+        """Every instant at which anything happened, or a late proxy may have heard of it."""
+        history = self._history(None, mode)
+        found = {t for t, _, _ in history.instants()}
+        if has_lags(self.scenario.propagation):
+            from meshsim.analysis.lagging import Lagging
+
+            found.update(Lagging(history, self.scenario.propagation).moments())
+        return sorted(found)
 
     def explain(
         self, frm: str, to: str, *, at: At | None = None, path: str | None = None, mode: str = "auto"
@@ -445,6 +473,7 @@ class Session:
         found: list[str] = []
         for name, inventory in self.scenario.inventory.items():
             found.extend(sentences(name, inventory))
+        found.extend(unrouted(self.mesh))
         found.extend(_held(self.scenario, self.mesh))
         found.extend(
             f"{name}: ztunnel's tables are those of {entry.dumps.ztunnel.path} at every moment: steps, faults and "

@@ -90,7 +90,9 @@ def test_only_undetermined_in_the_way_is_4(project: Path) -> None:
     edited(project, "peering: all", "peering: all\ndataplane: none")
     (project / "mesh/manifests/cluster1/more.yaml").write_text(
         "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\n"
-        "metadata: {name: touched, namespace: shop}\nspec: {configPatches: []}\n"
+        "metadata: {name: touched, namespace: shop}\nspec:\n"
+        "  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]\n"
+        "  configPatches: [{applyTo: HTTP_ROUTE, match: {context: ANY}, patch: {operation: MERGE}}]\n"
     )
     code, said = run(project, "meshsim", "test")
     assert (code, "failed" in said) == (4, True), said

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 from meshsim.analysis.asked import Asked
@@ -40,7 +41,6 @@ def timeline(
     lagging = Lagging(history, scenario.propagation) if has_lags(scenario.propagation) else None
     instants = list(history.instants())
     for done, (t, first, last) in enumerate(instants):
-        cause = _cause(history, first, last)
         if micro:
             for index in range(first, last + 1):
                 frame = history.frames[index]
@@ -48,7 +48,7 @@ def timeline(
                     concerned = None if frame.base is not None else {name_of(rollout) for rollout, _ in frame.states}
                     lanes.micro(rows.at(index), t, frame.n, frame.what, concerned)
         if lagging is None:
-            lanes.add(rows.at(last), t, cause)
+            lanes.add(rows.at(last), t, partial(_cause, history, first, last))
         if progress is not None:
             progress(done + 1, len(instants))
     if lagging is not None:
@@ -57,7 +57,7 @@ def timeline(
                 break
             found, chosen = lagging.rows_at(session, t, rows.picked)
             fresh = rows.at(history.upto(t))
-            lanes.add(found, t, _nearest_cause(history, t), fresh=fresh, worst=chosen)
+            lanes.add(found, t, partial(_nearest_cause, history, t), fresh=fresh, worst=chosen)
     made = lanes.made()
     return Timeline(
         scenario=scenario.name,
@@ -76,20 +76,23 @@ def timeline(
     )
 
 
-def _cause(history: History, first: int, last: int) -> str:
-    """What an instant was about: users' entries first, else what controllers did."""
-    frames = history.frames[first : last + 1]
+def _cause(history: History, first: int, last: int, rollout: str | None) -> str:
+    """What an instant was about for a Rollout: users' entries first, else what controllers did; where it had no part
+    in it, what happened to anybody."""
+    everything = history.frames[first : last + 1]
+    own = [f for f in everything if f.base is not None or any(name_of(one) == rollout for one, _ in f.states)]
+    frames = [frame for frame in own if frame.kind != START] or everything
     entries = [frame.what for frame in frames if frame.kind == ENTRY]
     others = [frame.what for frame in frames if frame.kind in {SYNC, PODS}]
     return "; ".join(dict.fromkeys(entries or others)) or QUIET
 
 
-def _nearest_cause(history: History, t: float) -> str:
+def _nearest_cause(history: History, t: float, rollout: str | None) -> str:
     last = history.upto(t)
     first = last
     while first and history.frames[first - 1].t == history.frames[last].t:
         first -= 1
-    told = _cause(history, first, last)
+    told = _cause(history, first, last, rollout)
     at = history.frames[last].t
     return told if at == t else f"{told} (at {at:g}s) reaches a proxy"
 

@@ -1,5 +1,6 @@
 """Lanes: the rows of each call over time, merged while nothing about them changes."""
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import final
@@ -25,12 +26,12 @@ class Lanes:
         self,
         rows: RowsOfCalls,
         t: float,
-        cause: str,
+        cause: Callable[[str | None], str],
         *,
         fresh: RowsOfCalls | None = None,
         worst: bool = False,
     ) -> None:
-        """`fresh` are the rows if nobody were late: what differs from them is stale."""
+        """`cause` says for a Rollout what began it; `fresh` are the rows if nobody were late: what differs is stale."""
         present: set[LaneKey] = set()
         current = {_lane(row): row for _, found in fresh or () for row in found}
         for _, found in rows:
@@ -42,7 +43,9 @@ class Lanes:
                 if spans and spans[-1].end is None and same_routing(spans[-1].row, row) and spans[-1].stale == stale:
                     continue
                 self._close(spans, t)
-                spans.append(Span(start=t, end=None, row=row, cause=cause, stale=stale, worst=stale and worst))
+                spans.append(
+                    Span(start=t, end=None, row=row, cause=cause(row.rollout), stale=stale, worst=stale and worst)
+                )
         for key, spans in self._spans.items():
             if key not in present:
                 self._close(spans, t)

@@ -40,7 +40,9 @@ class Rows:
         mesh = history.frames[0].base.mesh if history.frames[0].base is not None else session.mesh
         many = len(history.deployed(0).states) >= MANY
         self._parts = Parts() if (many if parted is None else parted) and divisible(mesh) else None
-        self._units: tuple[int, tuple[_Unit, ...]] = (0, ())
+        self.resolved = 0
+        """How many calls were resolved: the cost of it all."""
+        self._units: tuple[int | None, tuple[_Unit, ...]] = (None, ())
 
     def at(self, index: int) -> RowsOfCalls:
         """Every picked call with its rows after a frame."""
@@ -52,6 +54,7 @@ class Rows:
             situation = Situation(deployed)
             calls = [call for call in self.session.calls_in(situation) if self.picked(call)]
             self._known[key] = tuple((call, judge(situation, call)) for call in calls)
+            self.resolved += len(calls)
         return self._known[key]
 
     def picked(self, call: Call) -> bool:
@@ -63,7 +66,7 @@ class Rows:
     def _by_parts(self, parts: Parts, index: int) -> Iterator[Answer]:
         parts.look(self._history.deployed(index))
         inventory = parts.inventory()
-        if self._units[0] != inventory or not self._units[1]:
+        if self._units[0] != inventory:
             self._units = (inventory, tuple(self._made(parts, index)))
         prints: dict[frozenset[str] | None, object] = {}
         situations: dict[frozenset[str] | None, Situation] = {}
@@ -79,6 +82,7 @@ class Rows:
                     )
                 unit.answer = unit.asked(situations[unit.parts])
                 unit.print = found
+                self.resolved += 1
             yield unit.answer
 
     def _print(self, parts: Parts, which: frozenset[str] | None, index: int) -> object:

@@ -23,6 +23,7 @@ from meshsim.mesh.mesh import SYSTEM_NAMESPACE, Cluster, Mesh
 from meshsim.mesh.pods import Pod, capture, dns_capture
 from meshsim.model.errors import Bug
 from meshsim.model.facts import Facts
+from meshsim.model.names import subject
 from meshsim.tables.envoy import Chain, Proxy
 from meshsim.tables.envoy import Cluster as EnvoyCluster
 from meshsim.tables.policy import Policy
@@ -436,6 +437,7 @@ class ControlPlane:
                 for h, s in known.items()
                 if any(m.gateway and not m.always_ready for m in s.members)
             },
+            entries=_entries(here),
             policies=(*policies(here), *self._implicit(here, known)),
             stricts=tuple(peer_authentications(here)),
             no_vip=frozenset(h for h, s in known.items() if not s.vip and not _is_headless(s)),
@@ -443,6 +445,18 @@ class ControlPlane:
             if here.dialect.value("eastwest.global-only")
             else frozenset(),
         )
+
+
+def _entries(here: Cluster) -> dict[str, str]:
+    """What the user's ServiceEntries give; generated ones repeat what global services have."""
+    found: dict[str, str] = {}
+    for entry in here.of("ServiceEntry"):
+        if entry.name.startswith("autogen"):
+            continue
+        for given in (*entry.get("spec", "hosts", default=[]), *entry.get("spec", "addresses", default=[])):
+            where = f"{subject(here.name, entry.key)} ({entry.evidence()})"
+            found.setdefault(str(given), f"{where} has {given}, and its endpoints are not modelled")
+    return found
 
 
 def _is_headless(service: KnownService) -> bool:

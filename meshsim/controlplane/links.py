@@ -1,12 +1,13 @@
 """What the peering Gateways say of a link: whether it came up, how far the peer is drained, and where the peer is."""
 
-from typing import Final
+from typing import Final, final
 
 from meshsim.controlplane.components import EASTWEST_CLASSES
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster, Mesh
 from meshsim.mesh.peers import remote_gateways
-from meshsim.model.facts import Facts
+from meshsim.model.facts import Fact, Facts
+from meshsim.model.frozen import record
 
 DRAINING: Final = "solo.io/draining-weight"
 CONNECTED: Final = "gloo.solo.io/PeerConnected"
@@ -54,6 +55,27 @@ def locality(mesh: Mesh, here: Cluster, peer: Cluster) -> tuple[str, str]:
         labels = gateway.labels
         return labels.get("topology.kubernetes.io/region", ""), labels.get("topology.kubernetes.io/zone", "")
     return "", ""
+
+
+@final
+@record
+class Link:
+    """A link as the watching cluster has it: read once, it counts for every service."""
+
+    up: bool
+    drained: int
+    locality: tuple[str, str]
+    facts: tuple[Fact, ...]
+    """What said whether it came up."""
+    draining: tuple[Fact, ...]
+
+
+def link(mesh: Mesh, here: Cluster, peer: Cluster) -> Link:
+    """What `here` knows of its link to a peer."""
+    facts, draining = Facts(), Facts()
+    up = connected(mesh, here, peer, facts)
+    percent = drained(mesh, here, peer, draining)
+    return Link(up, percent, locality(mesh, here, peer), facts.read(), draining.read())
 
 
 def outage(mesh: Mesh, client: str, server: str) -> str:

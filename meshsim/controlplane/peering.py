@@ -65,7 +65,7 @@ class Peering:
         self.registry = registry
         self._offers: dict[str, Mapping[Key, _Offer]] = {}
         self._segments: dict[str, Segment] = {}
-        self._localities: dict[tuple[str, str], tuple[str, str]] = {}
+        self._links: dict[tuple[str, str], links.Link] = {}
 
     def known(self, name: str) -> tuple[KnownService, ...]:
         """Every service that cluster `name` knows: its own under their local hosts, the global ones under theirs."""
@@ -101,17 +101,17 @@ class Peering:
         )
 
     def _drained(self, here: Cluster, owner: Cluster) -> int:
-        return 0 if owner.name == here.name else links.drained(self.registry.mesh, here, owner, Facts())
+        return 0 if owner.name == here.name else self._link(here, owner).drained
 
     def _segment(self, cluster: Cluster) -> Segment:
         if cluster.name not in self._segments:
             self._segments[cluster.name] = segment(cluster, Facts())
         return self._segments[cluster.name]
 
-    def _locality(self, here: Cluster, peer: Cluster) -> tuple[str, str]:
-        if (here.name, peer.name) not in self._localities:
-            self._localities[here.name, peer.name] = links.locality(self.registry.mesh, here, peer)
-        return self._localities[here.name, peer.name]
+    def _link(self, here: Cluster, peer: Cluster) -> links.Link:
+        if (here.name, peer.name) not in self._links:
+            self._links[here.name, peer.name] = links.link(self.registry.mesh, here, peer)
+        return self._links[here.name, peer.name]
 
     def _offered(self, cluster: Cluster) -> Mapping[Key, _Offer]:
         if cluster.name not in self._offers:
@@ -135,11 +135,11 @@ class Peering:
         named: set[Key] = set()
         for cluster in self.registry.mesh.visible(here.name):
             same = self._segment(cluster).name == mine.name
-            link = Facts()
-            heard = cluster.name == here.name or links.connected(self.registry.mesh, here, cluster, link)
+            link = self._link(here, cluster) if cluster.name != here.name else None
+            about = link.facts if link is not None else ()
             for key, offer in self._offered(cluster).items():
-                facts.setdefault(key, Facts()).take((*link.read(), *offer.facts))
-                if not heard:
+                facts.setdefault(key, Facts()).take((*about, *offer.facts))
+                if link is not None and not link.up:
                     continue
                 if offer.shared and same:
                     holders.setdefault(key, []).append((cluster, offer.service))
@@ -242,14 +242,16 @@ class Peering:
                 continue
             if cluster.name == here.name:
                 yield from local_members(self.registry, here, offer.service)
-            elif self._linked(here, cluster, facts):
-                spared = links.drained(self.registry.mesh, here, cluster, facts)
-                where = self._locality(here, cluster)
-                yield from _peered(self.registry, here, cluster, offer.service, where, spared)
+            else:
+                yield from self._of_peer(here, cluster, offer.service, facts)
 
-    def _linked(self, here: Cluster, peer: Cluster, facts: Facts) -> bool:
-        mesh = self.registry.mesh
-        return links.connected(mesh, here, peer, facts) and reachable(mesh.down, here.name, peer.name)
+    def _of_peer(self, here: Cluster, peer: Cluster, service: Manifest, facts: Facts) -> Iterator[Member]:
+        link = self._link(here, peer)
+        facts.take(link.facts)
+        if not link.up or not reachable(self.registry.mesh.down, here.name, peer.name):
+            return
+        facts.take(link.draining)
+        yield from _peered(self.registry, here, peer, service, link)
 
 
 def waypoint_host(here: Cluster, owner: str, namespace: str, name: str) -> str:
@@ -273,9 +275,7 @@ def _takeovers(here: Cluster, common_services: Mapping[Key, _Shared]) -> dict[Ke
     return found
 
 
-def _peered(
-    registry: Registry, here: Cluster, peer: Cluster, service: Manifest, place: tuple[str, str], spared: int
-) -> Iterator[Member]:
+def _peered(registry: Registry, here: Cluster, peer: Cluster, service: Manifest, link: links.Link) -> Iterator[Member]:
     pods = registry.selected(peer.name, service)
     facts = Facts()
     facts.note(here.name, "network", here.network.value, here.network.evidence)
@@ -294,7 +294,7 @@ def _peered(
                 possible=readings,
                 contested=_question(here, peer) if len(readings) > 1 else "",
                 capture=registry.captured(pod)[0],
-                drained=spared,
+                drained=link.drained,
                 facts=facts.read(),
             )
         return
@@ -307,7 +307,7 @@ def _peered(
         question = _question(here, peer)
     elif any(labels != possible[0] for labels in possible):
         question = "the aggregated entry stands for pods with different labels"
-    region, zone = place
+    region, zone = link.locality
     yield Member(
         uid=f"{here.name}//WorkloadEntry/istio-system/autogen.{peer.name}.{service.namespace}.{service.name}",
         cluster=peer.name,
@@ -320,7 +320,7 @@ def _peered(
         contested=question,
         region=region,
         zone=zone,
-        drained=spared,
+        drained=link.drained,
         facts=facts.read(),
     )
 

@@ -23,6 +23,11 @@ NXDOMAIN: Final = rule(
     "No service that this cluster knows has the name; names under the mesh's own domain exist for meshed clients only.",
     "solo workshops 015: DNS capture; Kubernetes DNS specification",
 )
+ENTRY: Final = rule(
+    "dns.entry",
+    "A ServiceEntry of the user's has the host or the address; where it leads is not modelled.",
+    "istio.io/latest/docs/reference/config/networking/service-entry",
+)
 UNKNOWN_CAPTURE: Final = rule(
     "capture.unknown",
     "Nothing in the input says whether a mesh proxy handles the client's traffic.",
@@ -86,6 +91,9 @@ def _from_pod(
             f"nothing says whether {client.cluster}/{client.namespace} is in the mesh: set dataplane in the scenario"
         )
         return undecided(f"pod:{client.cluster}", share, UNKNOWN_CAPTURE, code="MS901", question=question, facts=facts)
+    entry = "" if target.host in view.names else _entry(view, target.host or target.ip)
+    if entry:
+        return undecided(f"dns:{view.name}", share, ENTRY, code="MS901", question=entry, facts=facts)
     if target.ip:
         return _to_address(walk, view, client, row, capture, None, target.ip, target.port, share, facts)
     name = view.names.get(target.host)
@@ -111,6 +119,12 @@ def _from_pod(
         for step in _to_address(walk, view, client, row, capture, name, ip, target.port, each, facts)
     )
     return tuple(replace(step, tags=step.tags | {"no-vip"}) for step in steps) if name.headless else steps
+
+
+def _entry(view: ClusterView, called: str) -> str:
+    """What a ServiceEntry leaves open about a host or an address, if one has it."""
+    patterns = (said for host, said in view.entries.items() if host[:1] == "*" and called.endswith(host[1:]))
+    return view.entries.get(called) or next(patterns, "")
 
 
 def _mesh_dns(row: PodRow | None, capture: str) -> bool:

@@ -80,7 +80,7 @@ def _lines(found: Timeline, rollout: str, lanes: Sequence[Lane]) -> Iterator[Str
             shows=status(shown),
             wants="" if shown is None else percent(shown.desired),
             got=tuple(_got(span) for span in spans),
-            cause=_cause(found, t, spans),
+            cause=_cause(found, t, spans, rollout),
         )
         facts = (stretch.shows, stretch.wants, stretch.got)
         if facts != last:
@@ -136,9 +136,12 @@ def _got(span: Span | None) -> Got | None:
     return Got(verdict=row.verdict.value, text=", ".join(parts), why=" ".join(row.reasons), bad=bad)
 
 
-def _cause(found: Timeline, t: float, spans: Sequence[Span | None]) -> str:
-    """What happened at an instant: users' entries first, else pods, else what the controllers wrote."""
-    there = [one for one in found.happened if one.t == t]
+def _cause(found: Timeline, t: float, spans: Sequence[Span | None], rollout: str | None) -> str:
+    """What happened at an instant: users' entries first, else pods, else what the controllers wrote; what happened to
+    other Rollouts only where nothing else did."""
+    everything = [one for one in found.happened if one.t == t]
+    others = set(found.rollouts) - {rollout}
+    there = [one for one in everything if not others & {one.subject, *one.what.split()[1:2]}] or everything
     for kind in ("entry", "pods", "sync"):
         told = [one.what for one in there if one.kind == kind]
         if told:

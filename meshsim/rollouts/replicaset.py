@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from typing import Any, final
 
+from meshsim.mesh.pods import SIMULATED
 from meshsim.model.frozen import frozen
 from meshsim.rollouts.spec import DEADLINE, DESIRED, HASH_LABEL, REVISION
 
@@ -95,8 +96,16 @@ def replica_set(doc: "Mapping[str, Any] | ReplicaSet", order: int = 0) -> Replic
         order=order,
         template=_bare(spec.get("template")),
         labels=labels,
-        pods=pods_of(created, available),
+        pods=_listed(status.get(SIMULATED)) or pods_of(created, available),
     )
+
+
+def _listed(pods: Any) -> tuple[Pod, ...]:
+    """The pods that a run of the controller listed in a ReplicaSet's status: which of them are ready, not only how
+    many. A ReplicaSet of a cluster lists none."""
+    if not isinstance(pods, list):
+        return ()
+    return tuple(Pod(number=number, born=-NEVER, ready_at=-NEVER if ready else NEVER) for number, ready in pods)
 
 
 def _written_out(bare: Mapping[str, Any]) -> dict[str, Any]:

@@ -225,7 +225,9 @@ def sentence(entry: Entry) -> str:
     args: dict[str, Any] = dict(entry.args)
     first = next((args.pop(key) for key in ("rollout", "workload", "object", "target", "cluster") if args.get(key)), "")
     args.pop("manifests", None)
-    rest = ", ".join(f"{key} {_plain(value)}" for key, value in args.items() if value not in (None, False))
+    rest = ", ".join(
+        f"{key} {_plain(value)}" for key, value in args.items() if value is not None and value is not False
+    )
     return f"{entry.verb} {first}" + (f" ({rest})" if rest else "")
 
 

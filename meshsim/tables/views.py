@@ -76,6 +76,9 @@ class ClusterView:
     strangers: Mapping[str, str] = field(default_factory=dict)
     """Workloads of a live proxy's tables that the manifests do not explain, by uid → a sentence: whatever meets one
     is undetermined."""
+    entries: Mapping[str, str] = field(default_factory=dict)
+    """Hosts (also as `*.…`) and addresses that a ServiceEntry of the user's gives → a sentence: calls to them are
+    undetermined."""
     policies: tuple[Policy, ...] = ()
     stricts: tuple[Strict, ...] = ()
 

@@ -1,6 +1,6 @@
 """Which fields of the objects on a call's path leave its answer open: those that act on these requests alone."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from strategies.asking import ask
@@ -166,3 +166,27 @@ class TestPolicies:
         rule = the(part, "DestinationRule", SERVICE)["spec"]
         rule["trafficPolicy"] = {"portLevelSettings": [{"port": {"number": 8080}, **setting}]}
         assert verdict(part) is expected
+
+
+class TestServiceEntries:
+    ENTRY: ClassVar[Document] = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "ServiceEntry",
+        "metadata": {"name": "bank", "namespace": NAMESPACE},
+        "spec": {"hosts": ["bank.example.com", "*.wild.example.com"], "addresses": ["192.0.2.1"], "resolution": "NONE"},
+    }
+
+    @pytest.mark.parametrize("called", ["bank.example.com", "a.wild.example.com", "192.0.2.1"])
+    def test_calls_to_what_one_gives_are_open(self, called: str) -> None:
+        (row,) = ask(scenario(with_rollout(more=(self.ENTRY,)), calls=[(CLIENT, f"{called}:443")]), "step:1")
+        assert row.verdict is Verdict.UNDETERMINED
+
+    @pytest.mark.parametrize("name", ["bank", "autogen.shop.web"])
+    def test_a_services_own_host_is_the_services(self, name: str) -> None:
+        entry = {**self.ENTRY, "metadata": {"name": name, "namespace": NAMESPACE}}
+        entry["spec"] = {**entry["spec"], "hosts": ["web.shop.svc.cluster.local"]}
+        assert verdict(with_rollout(more=(entry,))) is Verdict.APPLIED
+
+    def test_other_names_do_not_resolve(self) -> None:
+        (row,) = ask(scenario(with_rollout(more=(self.ENTRY,)), calls=[(CLIENT, "wild.example.com:443")]), "step:1")
+        assert row.verdict is Verdict.FAILING

@@ -11,8 +11,9 @@ from meshsim.model.errors import InputError, UsageError
 from meshsim.model.evidence import Source
 from meshsim.model.timeline import Timeline
 from meshsim.rollouts import shown
-from meshsim.scenario.scenario import Entry
+from meshsim.scenario.scenario import Entry, Expectation
 from meshsim.session import Session
+from meshsim.simulation.entries import sentence
 from meshsim.simulation.timeline import record
 
 R = ("cluster1", "default", "helloworld")
@@ -260,3 +261,36 @@ def test_when_paused_means_the_pause_after_what_is_written_above(
     session = Session(replace(there.scenario, timeline=timeline), there.mesh)
     steps = [shown(session.situation(at).deployed.states[R]).step for at in (100.0, 200.0)]
     assert steps == [paused_at_100, step_at_200]
+
+
+def test_an_entry_is_told_with_its_zeros() -> None:
+    """`drain … weight: 0` takes connections again, and `scale … replicas: 0` ends all pods."""
+    entry = Entry(verb="drain", args={"target": "eastwest:cluster1", "weight": 0}, at=0.0, source=Source("test"))
+    assert sentence(entry) == "drain eastwest:cluster1 (weight 0)"
+    scaled = Entry(verb="scale", args={"rollout": "a/b/c", "replicas": 0}, at=0.0, source=Source("test"))
+    assert sentence(scaled) == "scale a/b/c (replicas 0)"
+
+
+def test_an_abort_shows_in_the_timeline_from_its_own_instant(scenario: MakeSession) -> None:
+    """The row is asked anew even where neither weight nor pods change with it, as for a bypassed client."""
+    session = scenario("time-abort")
+    lane = session.timeline().lanes[0]
+    for t in sorted({span.start for span in lane.spans}):
+        row = next(row for _, rows in scenario("time-abort").rows(t) for row in rows)
+        span = lane.at(t)
+        assert span is not None
+        assert (span.row.verdict, span.row.reasons) == (row.verdict, row.reasons)
+
+
+@pytest.mark.parametrize(("verdict", "holds"), [("failing", False), ("skewed", True)])
+def test_never_holds_at_no_time_of_the_timeline(scenario: MakeSession, verdict: str, holds: bool) -> None:
+    """The waypoint is down from 130 to 140 s, and in order again at rest."""
+    place = {"target": "waypoint:cluster1/default/waypoint"}
+    found = scenario("guide-gateway-api", [(130.0, "fail", place), (140.0, "recover", place)])
+    stated = {"from": "cluster2/default/curl", "verdict": verdict, "never": True}
+    expected = Expectation(
+        index=0, source=Source("test"), stated=stated, frm="cluster2/default/curl", verdict=verdict, never=True
+    )
+    checked = Session(replace(found.scenario, expect=(expected,)), found.mesh).answer().expectations[0]
+    assert checked.passed is holds
+    assert holds or checked.failures[0].startswith("at 130s: ")

@@ -8,6 +8,7 @@ from conftest_simulation import SCENARIOS
 
 from meshsim.cli.app import main
 from meshsim.report import figures
+from meshsim.report.timelinetext import markdown
 from meshsim.session import Session
 from meshsim.simulation.timeline import micro
 
@@ -90,3 +91,15 @@ def test_a_client_that_calls_nobody_is_refused_with_those_that_do(capsys: pytest
 
 def test_micro_steps_are_read_as_people_write_them() -> None:
     assert micro("60s#3") == (60.0, 3)
+
+
+def test_an_instant_is_told_by_what_happened_to_the_rollout_itself(scenario: MakeSession) -> None:
+    """Both Rollouts are at work at 60 s; each one's lines name its own entry."""
+    more = {"rollout": "cluster2/orders/pricing", "container": "*", "image": "pricing:9"}
+    found = scenario("time-flat-alignment", [(60.0, "set-image", more)]).timeline()
+    text = markdown(found)
+    first, second = text.split("cluster2/orders/pricing", 1)[0], text
+    line = next(line for line in first.splitlines() if line.startswith("| 60s"))
+    assert "set-image cluster1/orders/pricing" in line
+    assert "pricing:9" not in line
+    assert any("pricing:9" in line for line in second.splitlines() if line.startswith("| 60s"))

@@ -17,7 +17,8 @@ REFUSED: Final = -1
 FROM_GRPC: Final = {"7": 403, "12": 404, "13": 400, "14": 503, "16": 401}
 """HTTP statuses by what Envoy makes of them for gRPC (envoy source/common/grpc/status.cc); the rest is UNKNOWN."""
 UNKNOWN: Final = 500
-PATIENCE: Final = 5.0
+PATIENCE: Final = 20.0
+"""Seconds for an answer: on loopback nothing is lost, and a busy machine may be slow."""
 
 
 @final
