@@ -145,7 +145,7 @@ class Session:
             moments=tuple(found),
             probes=any(isinstance(m, str) for m, _ in moments),
             expectations=kept,
-            findings=self.findings(),
+            findings=(*self.findings(), *_nobody_calls(self.situation(moments[0][0], mode), found)),
         )
 
     def stated(self, moment: At | None, mode: str = "auto") -> At:
@@ -495,6 +495,18 @@ class Session:
             if cluster.ztunnel_network.value != cluster.network.value
         )
         return tuple(found)
+
+
+def _nobody_calls(situation: Situation, moments: Sequence[Moment]) -> Iterator[str]:
+    """Services with a split that nobody here calls: who brings a Rollout alone has to say who its clients are."""
+    if any(moment.rows for moment in moments):
+        return
+    for cluster, services in situation.governed.items():
+        for namespace, name in sorted(services):
+            yield (
+                f"{cluster}: a Rollout governs Service {namespace}/{name}, and nothing here is a client of it: add the "
+                f"manifests of one, or `calls: [{{from: {cluster}, to: {name}.{namespace}:PORT}}]`"
+            )
 
 
 def _held(scenario: Scenario, mesh: Mesh) -> Iterator[str]:

@@ -25,6 +25,8 @@ _NOT_DEPLOYED: Final = {
     "kubeadm.k8s.io": "it is input of kubeadm",
     "config.istio.io": "it is input of an installer",
 }
+_NAMELESS: Final = {"IstioOperator": "install.istio.io"}
+"""What an installer reads from files and what needs no name there: kind → group."""
 _QUOTES_TEMPLATES: Final = {"ConfigMap", "Secret", "CustomResourceDefinition"}
 _NAME: Final = re.compile(r"[^\s/{}$]{1,253}")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -125,6 +127,8 @@ def _manifest(document: Located, namespace: str, *, templated: bool) -> Manifest
     api_version = _text(document, "apiVersion")
     kind = _text(document, "kind")
     metadata = data.get("metadata")
+    if kind in _NAMELESS and group_of(api_version) == _NAMELESS[kind]:
+        metadata = {"name": kind.lower(), **(metadata if metadata.__class__ is dict else {})}
     if metadata.__class__ is not dict:
         msg = f"{kind} has no metadata" if metadata is None else f"metadata of {kind} must be a mapping"
         raise InputError(msg, where=document.place(("metadata",)), hint="give it metadata.name")

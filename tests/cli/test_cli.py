@@ -529,3 +529,11 @@ def test_a_file_that_cannot_be_written_is_said_and_one_is_kept_where_the_verb_fa
     kept.write_text("what was")
     assert command("run", "no-such-scenario", "--file", str(kept)).returncode == 3
     assert kept.read_text() == "what was"
+
+
+def test_a_rollout_without_clients_is_told_how_to_name_one(tmp_path: Path) -> None:
+    for name in ("namespace", "rollout", "services", "httproute", "waypoint"):
+        shutil.copy(MANIFESTS / "cluster1" / f"{name}.yaml", tmp_path)
+    found = command("run", "--cluster", f"a={tmp_path}")
+    assert found.returncode == 0
+    assert "calls: [{from: a, to: checkout.shop:PORT}]" in found.stdout

@@ -113,3 +113,9 @@ def test_all_documents_errors_are_said_together() -> None:
     with pytest.raises(InputError) as raised:
         read("kind: A\n---\nkind: B\n", "f")
     assert str(raised.value).count("has no apiVersion") == 2
+
+
+def test_what_an_installer_reads_needs_no_name() -> None:
+    text = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: {profile: ambient}\n"
+    (found,) = read(text, "istio.yaml").manifests
+    assert (found.kind, found.name) == ("IstioOperator", "istiooperator")
