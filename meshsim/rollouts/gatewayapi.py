@@ -7,7 +7,7 @@ rollouts-plugin-trafficrouter-gatewayapi v0.15 (pkg/plugin).
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from meshsim.rollouts.errors import NOT_FOUND, NOT_NAMED, RolloutError
+from meshsim.rollouts.errors import NOT_ADMITTED, NOT_FOUND, NOT_NAMED, RolloutError
 from meshsim.rollouts.memo import copied
 from meshsim.rollouts.spec import Fields, canary, routing
 from meshsim.rollouts.versions import LATEST_GATEWAYAPI, gatewayapi_plugin
@@ -205,6 +205,21 @@ def write_httproute(
             raise missing(target)
         written[index] = write_route(given[index], rollout, weight, version=version)
     return written
+
+
+def admitted(route: Fields) -> None:
+    """RolloutError where the API server refuses a written route: the weight of a backendRef is at least 0 in Gateway
+    API's CRDs, and the plugin writes 100 - weight under a maxTrafficWeight above 100, too."""
+    for place, rule in enumerate((route.get("spec") or {}).get("rules") or ()):
+        for index, ref in enumerate(rule.get("backendRefs") or ()):
+            if (ref.get("weight") or 0) < 0:
+                at = f"spec.rules[{place}].backendRefs[{index}].weight"
+                msg = f"{route.get('kind') or 'HTTPRoute'} {_name(route)} is invalid: {at}: {ref['weight']} is below 0"
+                raise RolloutError(
+                    msg,
+                    reason=NOT_ADMITTED,
+                    hint="keep setWeight within 100: the plugin gives the stable Service 100 less that",
+                )
 
 
 def none_configured() -> RolloutError:

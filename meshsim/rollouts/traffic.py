@@ -107,7 +107,9 @@ def _set_weight(sync: Context, router: str, weight: int, additional: list[dict[s
     docs = list(sync.objects.values())
     if router == "gatewayapi":
         for _, doc in gatewayapi.each_route(sync.rollout, docs, version=sync.state.gatewayapi):
-            sync.put(key_of(doc), gatewayapi.write_route(doc, sync.rollout, weight, version=sync.state.gatewayapi))
+            written = gatewayapi.write_route(doc, sync.rollout, weight, version=sync.state.gatewayapi)
+            gatewayapi.admitted(written)
+            sync.put(key_of(doc), written)
         return
     rollout = sync.rollout if ping_pong(sync.rollout) is None else {**sync.rollout, "status": sync.old}
     for doc in istio.write_virtualservice(docs, rollout, weight, additional=additional, version=sync.state.version):
