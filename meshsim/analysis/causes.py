@@ -23,7 +23,8 @@ def causes(
         found.extend(_of_step(situation, rollout, path, step, client, managed=managed, elsewhere=elsewhere))
     decided = any(step.l7 and not _as_client(step) for step in path.steps)
     if not managed and not elsewhere and not decided and not found:
-        found.append("MS202")
+        reached = any(step.hop.startswith("waypoint:") for step in path.steps)
+        found.append("MS208" if reached else "MS202")  # a waypoint that has nothing for the called port is still one
     yield from dict.fromkeys(found)
 
 

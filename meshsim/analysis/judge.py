@@ -264,7 +264,9 @@ def _hops(path: Path) -> tuple[str, ...]:
 
 
 def _granularity(path: Path) -> str:
+    """What the last choice was taken for; where nobody chose, what the last hop handles: ztunnel knows connections."""
     for step in reversed(path.steps):
         if step.granularity is not None:
             return step.granularity
-    return "request"
+    last = path.steps[-1].hop.partition(":")[0] if path.steps else ""
+    return "connection" if last in {"ztunnel", "eastwest", "kube-proxy"} else "request"
