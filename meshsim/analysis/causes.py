@@ -1,6 +1,6 @@
 """Why a way through the mesh missed the managed split: reason codes in path order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.model.trace import Failed, Path, Step
@@ -31,7 +31,7 @@ def causes(
 def _of_step(
     situation: Situation, rollout: Managed, path: Path, step: Step, client: str, *, managed: bool, elsewhere: bool
 ) -> Iterator[str]:
-    for tag in sorted(step.tags):
+    for tag in in_order(step.tags):
         kind, _, value = tag.partition(":")
         if kind == "failed":
             yield value
@@ -59,6 +59,11 @@ def _of_step(
         yield "MS204"
     elif kind == "gateway" and last and not _as_client(step) and not _fails_at(path, step):
         yield "MS205"
+
+
+def in_order(tags: Iterable[str]) -> list[str]:
+    """The marks of one step: who the client is comes before what became of its request."""
+    return sorted(tags, key=lambda tag: (tag != "unmeshed", tag))
 
 
 def _as_client(step: Step) -> bool:

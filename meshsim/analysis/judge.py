@@ -9,7 +9,7 @@ from typing import Final
 from meshsim.analysis import advice
 from meshsim.analysis.assumptions import assumption, of_paths
 from meshsim.analysis.calls import Call
-from meshsim.analysis.causes import TAGS, causes
+from meshsim.analysis.causes import TAGS, causes, in_order
 from meshsim.analysis.coverage import unmodelled, unread
 from meshsim.analysis.governance import governing
 from meshsim.analysis.situation import Managed, Situation
@@ -212,7 +212,7 @@ def _failures(path: Path) -> Iterator[str]:
     if not isinstance(path.outcome, Failed):
         return
     for step in path.steps:
-        for tag in sorted(step.tags):
+        for tag in in_order(step.tags):
             if tag.startswith("failed:"):
                 yield tag.removeprefix("failed:")
             elif tag in TAGS:
