@@ -42,7 +42,7 @@ from meshsim.dataplane import balance, inbound, priority, ztunnel
 from meshsim.dataplane.balance import Candidate
 from meshsim.dataplane.ztunnel import NextHop, Refusal
 from meshsim.manifests.given import plain_documents
-from meshsim.model.errors import InputError
+from meshsim.model.errors import InputError, MalformedError
 from meshsim.tables import load
 from meshsim.tables.addresses import MAX_PORT, read_hostname
 from meshsim.tables.local import plain
@@ -104,10 +104,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(msg)
 
 
-class MalformedError(InputError, ValueError):
-    """A value of a kind that no version of the objects has, where no shape names it beforehand."""
-
-
 @cache
 def _told(name: str) -> Callable[..., Any]:
     """A formula that refuses what it cannot read with a sentence; a call with the wrong arguments stays a TypeError."""
@@ -117,6 +113,8 @@ def _told(name: str) -> Callable[..., Any]:
     def told(*args: Any, **options: Any) -> Any:
         try:
             return function(*args, **options)
+        except InputError:
+            raise
         except (TypeError, ValueError, AttributeError, LookupError) as error:
             inside = error.__traceback__.tb_next if error.__traceback__ is not None else None
             if inside is None:

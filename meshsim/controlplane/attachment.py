@@ -31,11 +31,14 @@ def traffic_type(cluster: Cluster, gateway: Manifest, facts: Facts) -> str:
 
 
 def ready(cluster: Cluster, gateway: Manifest, facts: Facts) -> bool:
-    """Whether a Gateway ever had an address (waypoints.go:361); one without a status is taken as ready."""
+    """Whether a Gateway ever had an address (waypoints.go:361); one without a status is taken as ready, and one whose
+    status leaves the addresses out as it is programmed. An empty list says that there are none."""
     if gateway.get("status") is None:
         return True
     if cluster.note(facts, gateway, "status", "addresses"):
         return True
+    if gateway.get("status", "addresses") is not None:
+        return False
     conditions = gateway.get("status", "conditions", default=[])
     for index, condition in enumerate(conditions):
         if condition.get("type") == "Programmed":

@@ -27,7 +27,7 @@ def bind(
     obj: Mapping[str, Any],
     namespace: str | Mapping[str, Any] | None,
     gateways: Documents,
-    kind: str = "service",
+    kind: str | None = None,
     dialect: str = "istio/1.31",
     network: str = _NETWORK,
 ) -> dict[str, Any]:
@@ -36,9 +36,10 @@ def bind(
     `namespace` is the object's, as a name or a Namespace document; without it, what the object says. `gateways` are
     Gateways, GatewayClasses and Namespaces (a document without a kind is a Gateway, one without a namespace is in the
     object's); one without a status is ready. What a document's metadata hold may also stand at its top.
-    `kind` is `service` or `workload`, or the object's own: Service, ServiceEntry, Pod, WorkloadEntry. `network` is the
-    cluster's. Gives `waypoint` (`namespace/name`, None where it is unbound), `address` (what ztunnel is told), `canary`
-    and `canary_weight` (percent), and `reason`, a reason code where the object names a waypoint that it does not get.
+    `kind` is `service` or `workload`, or Service, ServiceEntry, Pod, WorkloadEntry; by default the object's own, and
+    `service` where it says none. `network` is the cluster's. Gives `waypoint` (`namespace/name`, None where it is
+    unbound), `address` (what ztunnel is told), `canary` and `canary_weight` (percent), and `reason`, a reason code
+    where the object names a waypoint that it does not get.
     Raises InputError for documents that make no sense.
 
     >>> waypoint = {"kind": "Gateway", "metadata": {"name": "waypoint", "namespace": "shop"},
@@ -50,6 +51,9 @@ def bind(
     >>> bind({"metadata": {"name": "web", "labels": {"istio.io/use-waypoint": "none"}}}, shop, [waypoint])["waypoint"]
     >>> bind({"metadata": {"name": "web"}}, shop, [waypoint], "workload")["waypoint"]
     """
+    if kind is None:
+        own = obj.get("kind") if isinstance(obj, Mapping) else None
+        kind = own if isinstance(own, str) else "service"
     traffic = _TRAFFIC.get(str(kind).lower())
     if traffic is None:
         msg = f"kind {kind!r} is neither service nor workload"

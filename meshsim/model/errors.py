@@ -43,6 +43,10 @@ class InputError(MeshsimError):
     exit_code = 3
 
 
+class MalformedError(InputError, ValueError):
+    """A value that a pure function cannot take: of the wrong kind, or none of those that there are."""
+
+
 @final
 class InputErrors(InputError):
     """Several independent input errors, reported together."""

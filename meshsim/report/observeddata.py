@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from meshsim.live.outcomes import Held, Outcome, Result, Tested
 from meshsim.report.formats import Heading
-from meshsim.report.observed import line_of
+from meshsim.report.observedview import line_of
 
 SCHEMA: Final = "meshsim/comparison/v1"
 

@@ -8,7 +8,7 @@ from meshsim.live.outcomes import Outcome, Result
 from meshsim.report.formats import Heading
 from meshsim.report.junit import HEAD
 from meshsim.report.markdown import code, escaped, grid
-from meshsim.report.observed import called, conclusion, groups, line_of
+from meshsim.report.observedview import called, conclusion, groups, line_of
 from meshsim.report.words import clean, when
 
 GLYPHS: Final = {

@@ -12,7 +12,18 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from meshsim.rollouts import gatewayapi, istio, scale, weight
-from meshsim.rollouts.given import SomeSets, all_sets, docs_of, one_set, picked, rollout_of, status_of, weights_given
+from meshsim.rollouts.given import (
+    SomeSets,
+    all_sets,
+    docs_of,
+    hash_given,
+    one_set,
+    picked,
+    rollout_of,
+    status_of,
+    weights_given,
+    whole_weight,
+)
 from meshsim.rollouts.phase import phase_of
 from meshsim.rollouts.reconcile import reconcile
 from meshsim.rollouts.replicaset import ReplicaSet
@@ -257,6 +268,7 @@ def write_httproute(
 
     Only the routes that the Rollout configures are changed; without a plugin configuration, all. RolloutError: a
     configured route is missing, or does not name both services (rollouts-plugin-trafficrouter-gatewayapi httproute.go).
+    The plugin checks no bounds: above 100 the stable's weight is negative, and the API server refuses what is written.
 
     >>> canary = {"canaryService": "new", "stableService": "old"}
     >>> refs = [{"name": "old", "port": 80}, {"name": "new", "port": 80}]
@@ -265,7 +277,7 @@ def write_httproute(
     >>> [ref["weight"] for ref in written["spec"]["rules"][0]["backendRefs"]]
     [70, 30]
     """
-    return gatewayapi.write_httproute(docs_of(docs), rollout_of(rollout), weight, version=version)
+    return gatewayapi.write_httproute(docs_of(docs), rollout_of(rollout), whole_weight(weight), version=version)
 
 
 def write_virtualservice(
@@ -282,7 +294,7 @@ def write_virtualservice(
     missing or does not name both destinations (rollout/trafficrouting/istio/istio.go:223-283).
     """
     return istio.write_virtualservice(
-        docs_of(docs), rollout_of(rollout), weight, additional=additional, version=version
+        docs_of(docs), rollout_of(rollout), whole_weight(weight), additional=additional, version=version
     )
 
 
@@ -304,6 +316,7 @@ def write_destinationrule(
     """
     rollout = rollout_of(rollout)
     found = all_sets(status_of(rollout, None), sets)
+    canary_hash, stable_hash = hash_given(canary_hash), hash_given(stable_hash)
     return istio.write_destinationrule(
         docs_of(docs), rollout, canary_hash, stable_hash, additional=additional, sets=found, version=version
     )

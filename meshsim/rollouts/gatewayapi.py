@@ -7,7 +7,7 @@ rollouts-plugin-trafficrouter-gatewayapi v0.15 (pkg/plugin).
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from meshsim.rollouts.errors import NOT_FOUND, NOT_NAMED, RolloutError
+from meshsim.rollouts.errors import NOT_ADMITTED, NOT_FOUND, NOT_NAMED, RolloutError
 from meshsim.rollouts.memo import copied
 from meshsim.rollouts.spec import Fields, canary, routing
 from meshsim.rollouts.versions import LATEST_GATEWAYAPI, gatewayapi_plugin
@@ -207,6 +207,21 @@ def write_httproute(
     return written
 
 
+def admitted(route: Fields) -> None:
+    """RolloutError where the API server refuses a written route: the weight of a backendRef is at least 0 in Gateway
+    API's CRDs, and the plugin writes 100 - weight under a maxTrafficWeight above 100, too."""
+    for place, rule in enumerate((route.get("spec") or {}).get("rules") or ()):
+        for index, ref in enumerate(rule.get("backendRefs") or ()):
+            if (ref.get("weight") or 0) < 0:
+                at = f"spec.rules[{place}].backendRefs[{index}].weight"
+                msg = f"{route.get('kind') or 'HTTPRoute'} {_name(route)} is invalid: {at}: {ref['weight']} is below 0"
+                raise RolloutError(
+                    msg,
+                    reason=NOT_ADMITTED,
+                    hint="keep setWeight within 100: the plugin gives the stable Service 100 less that",
+                )
+
+
 def none_configured() -> RolloutError:
     """The plugin's words where its configuration names no route (errors.go)."""
     return RolloutError(
@@ -314,8 +329,24 @@ def each_route(
     found = targets(rollout, known, version=version)
     if not found:
         raise none_configured()
+    yield from _objects(found, known)
+
+
+def header_routes(
+    rollout: Fields, docs: Iterable[Fields], *, version: str = LATEST_GATEWAYAPI
+) -> Iterator[tuple[Target, Fields]]:
+    """Those of `each_route` that setHeaderRoute rules are put into; a missing route of the others is no error here.
+
+    Source: plugin.go SetHeaderRoute, RemoveManagedRoutes (a route without useHeaderRoutes is not even read).
+    """
+    known = list(docs)
+    found = targets(rollout, known, version=version)
+    yield from _objects([target for target in found if target.header_routes and target.kind.has_managed], known)
+
+
+def _objects(found: Iterable[Target], docs: list[Fields]) -> Iterator[tuple[Target, Fields]]:
     for target in found:
-        doc = next((doc for doc in known if _is_target(doc, target)), None)
+        doc = next((doc for doc in docs if _is_target(doc, target)), None)
         if doc is None:
             raise missing(target)
         yield target, doc

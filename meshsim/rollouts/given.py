@@ -79,6 +79,22 @@ def weights_given(rollout: Fields, weights: Any) -> Fields:
     return known
 
 
+def whole_weight(weight: Any) -> int:
+    """A weight as SetWeight takes it, an integer without bounds (both routers check none)."""
+    if isinstance(weight, bool) or not isinstance(weight, int):
+        msg = f"weight {weight!r} is no whole number, such as 25"
+        raise InputError(msg)
+    return weight
+
+
+def hash_given(found: Any) -> str:
+    """A pod-template hash; "" (or None) where there is no such ReplicaSet."""
+    if found is not None and not isinstance(found, str):
+        msg = f"{found!r} is no pod-template hash, which is text: quote it"
+        raise InputError(msg)
+    return found or ""
+
+
 def docs_of(docs: Any) -> list[Fields]:
     """Objects as YAML has them, one, many or a List of them; InputError where a field has the wrong kind."""
     if isinstance(docs, Mapping):

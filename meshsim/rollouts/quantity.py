@@ -6,6 +6,8 @@ Source: k8s.io/apimachinery pkg/api/resource quantity.go (ParseQuantity, Canonic
 import re
 from fractions import Fraction
 
+from meshsim.model.errors import MalformedError
+
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _SHAPE = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+|[numkMGTPE]?)\Z")
@@ -16,7 +18,7 @@ _LARGEST = 2**63 - 1
 
 
 def canonical_quantity(text: str | float) -> str:
-    """A quantity as the API machinery writes it; raises ValueError where `text` is none.
+    """A quantity as the API machinery writes it; raises MalformedError where `text` is none.
 
     >>> [canonical_quantity(q) for q in ("0.1", "1024Mi", "1000m", "0.5Gi", "1e3", 1000, "1.5Ki")]
     ['100m', '1Gi', '1', '512Mi', '1e3', '1k', '1536']
@@ -56,7 +58,7 @@ def _parts(text: str | float) -> tuple[str, str, str]:
     match = _SHAPE.match(str(text).strip())
     if match is None:
         msg = f"{text!r} is no quantity: write digits with a suffix such as m, k, M, Ki, Mi or Gi"
-        raise ValueError(msg)
+        raise MalformedError(msg)
     sign, digits, suffix = match.groups()
     return sign, digits, suffix
 

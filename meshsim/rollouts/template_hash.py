@@ -8,6 +8,7 @@ template's source and the collision count agree too. Source: argo-rollouts utils
 from collections.abc import Mapping
 from typing import Any
 
+from meshsim.model.errors import MalformedError
 from meshsim.rollouts.go_json import FLAVOURS, NEW, go_json, struct
 from meshsim.rollouts.memo import copied
 from meshsim.rollouts.template_defaults import deployment_defaults, inline_defaults
@@ -24,13 +25,16 @@ def template_hash(
     `flavour` is the controller's k8s library: `0.29` (argo-rollouts 1.2 to 1.8) or `0.34` (1.9 and later).
     `collision_count` is the Rollout's `status.collisionCount`; 0 is not the same as None.
     `source` is `rollout` for an inline template, `workloadRef` for one that a Deployment holds.
-    Raises ValueError for another flavour or source, or a quantity that is none.
+    Raises MalformedError, a ValueError, for another flavour or source, or a template or quantity that is none.
 
     >>> template_hash({})
     '658c46c486'
     >>> template_hash({}, flavour="0.29")
     '76bbb58f74'
     """
+    if collision_count is not None and (isinstance(collision_count, bool) or not isinstance(collision_count, int)):
+        msg = f"collision_count {collision_count!r} is no whole number"
+        raise MalformedError(msg)
     digest = _fnv(template_json(template, flavour=flavour, source=source).encode())
     if collision_count is not None:
         digest = _fnv((collision_count & _MASK).to_bytes(4, "little") + bytes(4), digest)
@@ -46,7 +50,10 @@ def template_json(template: Mapping[str, Any], flavour: str = NEW, source: str =
     """The JSON text that is hashed."""
     if flavour not in FLAVOURS:
         msg = f"{flavour!r} is no hash flavour: use {' or '.join(FLAVOURS)}"
-        raise ValueError(msg)
+        raise MalformedError(msg)
+    if not isinstance(template, Mapping):
+        msg = f"{template!r} is no pod template: give metadata and spec as YAML has them"
+        raise MalformedError(msg)
     filled: dict[str, Any] = copied(dict(template))
     if source == "rollout":
         filled = inline_defaults(filled, grpc_service=flavour == NEW)
@@ -54,7 +61,7 @@ def template_json(template: Mapping[str, Any], flavour: str = NEW, source: str =
         filled = deployment_defaults(filled)
     else:
         msg = f"{source!r} is no template source: use rollout or workloadRef"
-        raise ValueError(msg)
+        raise MalformedError(msg)
     return go_json(struct("PodTemplateSpec", filled, flavour))
 
 

@@ -7,6 +7,7 @@ import re
 from functools import cache
 from typing import Any, final
 
+from meshsim.model.errors import MalformedError
 from meshsim.model.frozen import record
 
 LATEST = "1.10"
@@ -93,7 +94,7 @@ GATEWAYAPI_ROWS: tuple[VersionRow, ...] = (
 
 
 def parse_version(text: str) -> Version:
-    """`1.9` is its latest patch, `1.9.1` that patch. Raises ValueError where it is no version.
+    """`1.9` is its latest patch, `1.9.1` that patch. Raises MalformedError where it is no version.
 
     >>> parse_version("1.8.2")
     (1, 8, 2)
@@ -101,7 +102,7 @@ def parse_version(text: str) -> Version:
     match = _VERSION.match(str(text))
     if match is None:
         msg = f'{text!r} is no version: write "1.9" or "1.9.1"'
-        raise ValueError(msg)
+        raise MalformedError(msg)
     major, minor, patch = match.groups()
     return int(major), int(minor), _LAST_PATCH if patch is None else int(patch)
 
@@ -110,11 +111,11 @@ def parse_version(text: str) -> Version:
 def controller(version: str = LATEST) -> dict[str, Any]:
     """The behaviour of one controller version, by row name. Treat it as read-only.
 
-    Raises ValueError for one older than 1.2, whose hashes (of Go's debug print) are not modelled.
+    Raises MalformedError for one older than 1.2, whose hashes (of Go's debug print) are not modelled.
     """
     if parse_version(version) < _OLDEST:
         msg = f"argo-rollouts {version} is not modelled: the oldest is 1.2"
-        raise ValueError(msg)
+        raise MalformedError(msg)
     return _behaviour(CONTROLLER_ROWS, version)
 
 

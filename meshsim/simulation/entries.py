@@ -14,9 +14,8 @@ from meshsim.model.names import ObjectKey
 from meshsim.rollouts import State, commands
 from meshsim.scenario.scenario import Entry, Timing
 from meshsim.simulation.deployment import Deployed, RolloutId, name_of
+from meshsim.simulation.events import READY
 
-READY: Final = "pods-ready"
-"""Not a verb of scenarios: what `scale` leads to once the new pods of a Deployment are ready."""
 Applied = Mapping[str, dict[ObjectKey, Manifest]]
 """Cluster → its manifests as last applied."""
 _SIMPLE: Final[Mapping[str, Callable[[State], State]]] = {

@@ -6,7 +6,7 @@ Syncs take no time. Those of one instant are its micro-steps, numbered from 1: `
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import final
+from typing import Final, final
 
 from meshsim.model.errors import UsageError
 from meshsim.model.frozen import frozen
@@ -14,6 +14,8 @@ from meshsim.rollouts import State, Write
 from meshsim.simulation.deployment import Deployed, RolloutId, put
 
 START, ENTRY, SYNC, PODS = "start", "entry", "sync", "pods"
+READY: Final = "pods-ready"
+"""No verb of scenarios: what `scale` leads to once the new pods of a Deployment are ready."""
 
 
 @final
@@ -39,11 +41,13 @@ class Frame:
 @final
 @dataclass(slots=True)
 class History:
-    """Every happening of one run, oldest first. `pending` is when something is next due by itself, None at rest."""
+    """Every happening of one run, oldest first. `pending` is when something is next due by itself, None at rest;
+    `waits` says what controllers still wait for."""
 
     frames: list[Frame] = field(default_factory=list)
     now: float = 0.0
     pending: float | None = None
+    waits: tuple[str, ...] = ()
     _cached: tuple[int, Deployed] | None = None
 
     def deployed(self, index: int = -1) -> Deployed:

@@ -13,7 +13,7 @@ from meshsim.mesh.mesh import Cluster, Mesh
 from meshsim.model.errors import InputError
 from meshsim.model.evidence import Evidence
 from meshsim.scenario.scenario import Entry, Timing
-from meshsim.simulation.entries import READY
+from meshsim.simulation.events import READY
 
 Path = tuple[str | int, ...]
 

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import kubectl_minor
 
 from meshsim.cli.app import main
 from tests.live.api_server import serving
@@ -34,17 +34,10 @@ def served(context: str) -> list[dict[str, Any]]:
     return found
 
 
-def speaks_websocket() -> bool:
-    """Whether the kubectl here speaks WebSocket in exec by itself (1.31 and newer), as the API server here does."""
-    if shutil.which("kubectl") is None:
-        return False
-    asked = ["kubectl", "version", "--client", "-o", "json"]
-    ran = subprocess.run(asked, capture_output=True, text=True, check=False)
-    minor = json.loads(ran.stdout or "{}").get("clientVersion", {}).get("minor", "0")
-    return int("".join(c for c in minor if c.isdigit()) or 0) >= 31
-
-
-@pytest.mark.skipif(not (shutil.which("curl") and speaks_websocket()), reason="needs curl, and kubectl 1.31")
+@pytest.mark.skipif(
+    not (shutil.which("curl") and kubectl_minor() >= 31),
+    reason="needs curl, and kubectl 1.31, which speaks WebSocket in exec",
+)
 def test_a_real_kubectl_runs_a_real_curl_in_the_clients_pods(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -99,6 +99,15 @@ class TestReady:
         status = {"conditions": [{"type": "Programmed", "status": "False"}]}
         assert bound(bind(obj(USE), "shop", [gateway(status=status)])) == (None, "MS207")
 
+    def test_a_status_with_an_empty_list_of_addresses_is_taken_at_its_word(self) -> None:
+        """waypoints.go:361: without an address the waypoint does not exist for istiod. A status that leaves them out,
+        as manifests in a repository do, says nothing of them."""
+        programmed = [{"type": "Programmed", "status": "True"}]
+        for status in ({"addresses": []}, {"addresses": [], "conditions": programmed}):
+            assert bound(bind(obj(USE), "shop", [gateway(status=status)])) == (None, "MS207")
+        for status in ({}, {"conditions": programmed}):
+            assert bound(bind(obj(USE), "shop", [gateway(status=status)])) == ("shop/waypoint", "")
+
     @pytest.mark.parametrize(
         ("addresses", "address"),
         [
@@ -263,6 +272,26 @@ class TestDocuments:
     def test_metadata_may_stand_at_the_top(self) -> None:
         assert bound(bind({"name": "orders", "labels": USE}, "shop", [gateway()])) == ("shop/waypoint", "")
         assert bound(bind(obj(), {"name": "shop", "labels": USE}, [gateway()])) == ("shop/waypoint", "")
+
+    @pytest.mark.parametrize(
+        ("kind", "traffic", "waypoint"),
+        [
+            ("Pod", "workload", "shop/waypoint"),
+            ("WorkloadEntry", "workload", "shop/waypoint"),
+            ("Service", "workload", None),
+            ("ServiceEntry", "workload", None),
+            (None, "workload", None),
+            ("Pod", "service", None),
+            ("Service", "service", "shop/waypoint"),
+            (None, "service", "shop/waypoint"),
+        ],
+    )
+    def test_the_traffic_is_that_of_the_objects_own_kind(
+        self, kind: str | None, traffic: str, waypoint: str | None
+    ) -> None:
+        for_one = gateway(labels={"istio.io/waypoint-for": traffic})
+        given = obj(USE) if kind is None else obj(USE, kind=kind)
+        assert bind(given, "shop", [for_one])["waypoint"] == waypoint
 
     def test_classes_and_namespaces_have_none(self) -> None:
         kind = {

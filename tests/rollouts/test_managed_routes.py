@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from argo_guide import docs, replicaset, rollout
+from argo_guide import V2, F, N, docs, replicaset, rollout, template
 
+from meshsim.api import step_hash, sync
 from meshsim.rollouts import check, desired_counts, hold, state_of, weight_at
 from meshsim.rollouts.istio import remove_managed_routes
 
@@ -69,6 +70,36 @@ def test_canary_pods_are_the_weights_share_of_the_total_rounded_up(replicas: int
 def test_the_weight_is_out_of_the_total() -> None:
     held = [replicaset("new", 1, 1), replicaset("old", 4, 4)]
     assert weight_at(per_mille(250), PAUSED, held) == 250
+
+
+@pytest.mark.parametrize(("weight", "written"), [(100, (0, 100)), (101, None), (250, None)])
+def test_the_api_server_refuses_the_plugins_weights_above_100(weight: int, written: tuple[int, int] | None) -> None:
+    """The plugin gives stable 100 - weight whatever the total is (gatewayapi httproute.go), and the weight of a
+    backendRef is at least 0 in Gateway API's CRDs: the route stays as it was, sync after sync."""
+    ro = per_mille(weight)
+    ro["spec"]["template"] = template(V2)
+    ro["status"] = {
+        "currentPodHash": N,
+        "stableRS": F,
+        "currentStepIndex": 0,
+        "currentStepHash": step_hash(ro),
+        "observedGeneration": "1",
+        "replicas": 5,
+        "updatedReplicas": 1,
+        "availableReplicas": 5,
+    }
+    sets = [replicaset(N, -(-4 * weight // 1000), -(-4 * weight // 1000)), replicaset(F, 4, 4)]
+    for doc in sets:
+        doc["metadata"] |= {
+            "annotations": {"rollout.argoproj.io/desired-replicas": "4"},
+            "ownerReferences": [{"kind": "Rollout", "name": "helloworld"}],
+        }
+    found = sync(ro, [*docs(), *sets])
+    (route,) = (doc for doc in found.objects if doc["kind"] == "HTTPRoute")
+    weights = [ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]]
+    assert weights == [*(written or (100, 0))]
+    refused = f"spec.rules[0].backendRefs[0].weight: {100 - weight} is below 0"
+    assert (refused in found.error) is (written is None)
 
 
 def test_only_plugins_and_nginx_may_have_another_total() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from argo_guide import HASH, destinationrule, docs, httproute, replicaset, rollout, service, virtualservice
 
+from meshsim import api
+from meshsim.model.errors import InputError
 from meshsim.rollouts import (
     RolloutError,
     check,
@@ -230,3 +232,27 @@ def test_an_empty_selector_is_refused() -> None:
     found = check(ro, docs())
     assert found is not None
     assert "empty selector" in found.message
+
+
+@pytest.mark.parametrize("weight", ["30", "x", 30.5, 30.0, True, None])
+def test_a_weight_is_a_whole_number(weight: Any) -> None:
+    for write, doc, kind in (
+        (api.write_httproute, httproute(), "gateway"),
+        (api.write_virtualservice, virtualservice(), "istio"),
+    ):
+        with pytest.raises(InputError) as refused:
+            write([doc], rollout(kind), weight)
+        assert str(refused.value) == f"weight {weight!r} is no whole number, such as 25"
+
+
+@pytest.mark.parametrize(("weight", "stable"), [(-5, 105), (0, 100), (120, -20)])
+def test_the_plugin_checks_no_bounds(weight: int, stable: int) -> None:
+    """httproute.go: the rest is 100 less an int32. That the API server then refuses it is the sync's affair."""
+    written = api.write_httproute([httproute()], rollout(), weight)[0]
+    assert weights(written) == {"helloworld-stable": stable, "helloworld-canary": weight}
+
+
+def test_a_hash_is_text() -> None:
+    """2445676 without quotes is a number in YAML."""
+    with pytest.raises(InputError, match="2445676 is no pod-template hash, which is text: quote it"):
+        api.write_destinationrule([destinationrule()], rollout("istio"), 2445676, "f9558664b")

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from argo_guide import V1, V2, template
 
+from meshsim import api
+from meshsim.model.errors import InputError
 from meshsim.rollouts.quantity import canonical_quantity
 from meshsim.rollouts.template_hash import same_template, template_hash, template_json
 
@@ -93,6 +95,22 @@ def test_no_quantity_is_an_error() -> None:
 def test_another_flavour_is_an_error() -> None:
     with pytest.raises(ValueError, match="no hash flavour"):
         template_hash({}, "0.35")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((None,), "None is no pod template: give metadata and spec as YAML has them"),
+        (([],), "[] is no pod template: give metadata and spec as YAML has them"),
+        (({}, "0.34", "1"), "collision_count '1' is no whole number"),
+        (({}, "0.34", True), "collision_count True is no whole number"),
+        (({}, "0.34", None, "deployment"), "'deployment' is no template source: use rollout or workloadRef"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_sentence(arguments: tuple[Any, ...], sentence: str) -> None:
+    with pytest.raises(InputError) as refused:
+        api.template_hash(*arguments)
+    assert str(refused.value) == sentence
 
 
 def test_defaulted_template_means_the_same() -> None:
