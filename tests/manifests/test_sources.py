@@ -93,9 +93,8 @@ def test_a_file_reached_twice_is_read_once(inside: Path) -> None:
 
 
 def test_a_directory_reached_twice_is_read_once(inside: Path) -> None:
-    (inside / "a").mkdir()
-    (inside / "a" / "s.yaml").write_text(SERVICE)
-    assert len(read_sources(["a", "a"]).objects) == 1
+    write(inside, **{"m/a.yaml": service("a")})
+    assert names("m", "m") == ["a"]
 
 
 def test_the_same_object_in_two_files_is_an_error_with_both_places(inside: Path) -> None:
