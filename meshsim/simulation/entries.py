@@ -230,6 +230,8 @@ def sentence(entry: Entry) -> str:
     args: dict[str, Any] = dict(entry.args)
     first = next((args.pop(key) for key in ("rollout", "workload", "object", "target", "cluster") if args.get(key)), "")
     args.pop("manifests", None)
+    if entry.verb == READY:
+        return f"new pods of {first} are ready"
     rest = ", ".join(
         f"{key} {_plain(value)}" for key, value in args.items() if value is not None and value is not False
     )
