@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import final
 
-from meshsim.controlplane.destinationrules import EffectiveRule, destination_rule, exported, host_matches
+from meshsim.controlplane.destinationrules import EffectiveRule, destination_rule, exported, host_matches, policy_of
 from meshsim.controlplane.endpoints import cluster_of
 from meshsim.controlplane.hosts import Place
 from meshsim.controlplane.known import KnownService, Port
+from meshsim.controlplane.outliers import outlier_of
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.names import subject
 from meshsim.tables.envoy import Cluster as EnvoyCluster
-from meshsim.tables.envoy import Endpoint
+from meshsim.tables.envoy import Endpoint, Outlier
 
 
 @final
@@ -71,6 +72,7 @@ class Clusters:
                 endpoints=replaced,
                 empty_reason="MS206",
                 marks=self.marks,
+                outlier=self._outlier(service, port, subset),
             )
             return name
         rule = self.destination_rule(service)
@@ -92,9 +94,20 @@ class Clusters:
         """A cluster for a service with given hosts (a waypoint's pods in place of the service's own)."""
         name = self.name(service.host, port.number, "")
         self.made[name] = EnvoyCluster(
-            name=name, host=service.host, port=port.number, endpoints=endpoints, empty_reason=empty_reason
+            name=name,
+            host=service.host,
+            port=port.number,
+            endpoints=endpoints,
+            empty_reason=empty_reason,
+            outlier=self._outlier(service, port, ""),
         )
         return name
+
+    def _outlier(self, service: KnownService, port: Port, subset: str) -> Outlier | None:
+        """The outlier detection of a cluster whose hosts are a waypoint's pods: the service's own rule is for them."""
+        rule = self.destination_rule(service)
+        known = subset if rule is not None and subset in rule.subsets else ""
+        return outlier_of(policy_of(rule, known, port.number), rule, known, self.place.cluster.name)
 
     def absent(self, name: str, status: int, host: str = "") -> str:
         """A destination that has no cluster; `status` is what its share is answered with.

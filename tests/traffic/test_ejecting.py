@@ -39,7 +39,9 @@ spec:
 class Run:
     """A scenario's timeline with what looks closer at it."""
 
-    def __init__(self, folder: Path, detection: str, *, fails: int, replicas: int, until: float, more: str) -> None:
+    def __init__(
+        self, folder: Path, detection: str, *, fails: int, replicas: int, until: float, more: str, call: str
+    ) -> None:
         copytree(SCENARIO, folder)
         manifests = folder / "manifests" / "cluster1"
         rollout = (manifests / "rollout.yaml").read_text()
@@ -50,7 +52,9 @@ class Run:
         text = (folder / "scenario.yaml").read_text()
         entry = f"  - {{at: 10s, do: fail, target: cluster1/default/helloworld, pods: {fails}}}\n"
         end = f"propagation: {{endpoints: 100s}}\ntraffic: {{rate: 20/s}}\ntimeline:\n{entry}"
-        (folder / "scenario.yaml").write_text(text[: text.index("propagation:")] + end)
+        calls = f"calls: [{{{call}, path: /hello}}]\n"
+        head = text[: text.index("calls:")]
+        (folder / "scenario.yaml").write_text(head + calls + end)
         self.session = sessions.load(folder)
         self.found: Timeline = timeline(self.session, until=until)
         self.course = Course(self.session)
@@ -66,9 +70,20 @@ Make = Callable[..., Run]
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    def made(detection: str, *, fails: int = 1, replicas: int = 5, until: float = 200.0, more: str = "") -> Run:
+    def made(
+        detection: str,
+        *,
+        fails: int = 1,
+        replicas: int = 5,
+        until: float = 200.0,
+        more: str = "",
+        frm: str = "cluster2/default/curl",
+        to: str = "helloworld.default.mesh.internal:5000",
+    ) -> Run:
         folder = tmp_path_factory.mktemp("ejecting") / "scenario"
-        return Run(folder, detection, fails=fails, replicas=replicas, until=until, more=more)
+        return Run(
+            folder, detection, fails=fails, replicas=replicas, until=until, more=more, call=f"from: '{frm}', to: '{to}'"
+        )
 
     return made
 
@@ -207,4 +222,22 @@ spec:
     run = make("{maxEjectionPercent: 50}", more=more)
     lane = run.loop()
     assert lane.notes == (f"{WAYPOINT} is 2 Envoys, and each counts its own errors: their ejections are not followed",)
+    assert lane.spans == run.loop(followed=False).spans
+
+
+def test_a_waypoint_that_fails_a_part_is_told_at_the_ingress_and_not_followed(make: Make) -> None:
+    # The ingress holds the waypoint's pod as the host of the global service, under that service's own rule.
+    more = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: whole, namespace: default}
+spec:
+  host: helloworld.default.mesh.internal
+  trafficPolicy: {outlierDetection: {maxEjectionPercent: 100}}
+"""
+    run = make("", more=more, frm="ingress:cluster1/default/helloworld", to="helloworld.default.mesh.internal:80")
+    lane = run.loop()
+    assert lane.ejections == ()
+    told = "cluster1/default/waypoint-0:15008 fails a part of its requests; its ejection is not followed"
+    assert lane.notes == (f"gateway:cluster1/default/helloworld: {told}",)
     assert lane.spans == run.loop(followed=False).spans
