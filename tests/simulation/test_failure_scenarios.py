@@ -143,3 +143,15 @@ def test_a_drifted_route_stays_wrong_until_the_resync(scenario: MakeSession) -> 
     repaired = scenario("guide-virtualservice", [(200.0, "patch", patch)]).situation(200.0).mesh.clusters["cluster1"]
     labels = repaired.of("DestinationRule")[0].get("spec", "subsets", 1, "labels")
     assert labels["rollouts-pod-template-hash"] == "75d45d7fb7"
+
+
+def test_what_the_controller_wrote_before_it_failed_is_no_rewriting(scenario: MakeSession) -> None:
+    """rollout/trafficrouting.go: no canary pod is available, so the weight goes to 0 first; the DestinationRule then
+    waits for that pod (istio.go shouldDelay), the sync fails, and the status still records 50."""
+    lost = (150.0, "fail", {"target": NAME, "pods": 1, "revision": "canary"})
+    session = scenario("guide-virtualservice", [lost])
+    row = next(row for _, rows in session.rows(155.0) for row in rows if row.frm == CURL)
+    assert (row.verdict, row.reasons) == ("skewed", ("MS402",))
+    assert row.desired == {"stable": Fraction(1, 2), "canary": Fraction(1, 2)}
+    assert row.effective is not None
+    assert (row.effective.stable, row.effective.canary) == (1, 0)
