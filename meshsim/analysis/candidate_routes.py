@@ -10,7 +10,7 @@ from meshsim.controlplane.known import KnownService
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.edits import without
 from meshsim.mesh.mesh import Mesh
-from meshsim.model.names import fqdn
+from meshsim.model.names import fqdn, parsed_subject
 from meshsim.model.verdict import Row
 
 ISTIO: Final = "networking.istio.io"
@@ -43,14 +43,14 @@ def _hosts(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[C
     if rollout is None or not call.target.host:
         return
     for route in rollout.routes:
-        cluster, kind, namespace, name = route.split("/")
-        manifest = mesh.clusters[cluster].get(kind, namespace, name)
+        cluster, key = parsed_subject(route)
+        manifest = mesh.clusters[cluster].objects.get(key)
         hosts = manifest.get("spec", "hosts", default=[]) if manifest is not None else []
-        if kind != "VirtualService" or manifest is None or call.target.host in hosts:
+        if key.kind != "VirtualService" or manifest is None or call.target.host in hosts:
             continue
         edited = manifest.edited({("spec", "hosts"): [*hosts, call.target.host]}, EDIT)
         yield Candidate(
-            sentence=f"add {call.target.host} to the hosts of VirtualService {namespace}/{name} in {cluster}",
+            sentence=f"add {call.target.host} to the hosts of VirtualService {key.namespace}/{key.name} in {cluster}",
             where=manifest.evidence("spec", "hosts"),
             command=json_patch(cluster, manifest, {"op": "add", "path": "/spec/hosts/-", "value": call.target.host}),
             mesh=with_manifests(mesh, cluster, [edited]),

@@ -72,7 +72,7 @@ def timeline(
         showings=tuple(_showings(history)),
         lanes=made,
         windows=windows_of(made),
-        notes=tuple(dict.fromkeys(n for s in history.deployed().states.values() for n in s.notes)),
+        notes=tuple(dict.fromkeys([*(n for s in history.deployed().states.values() for n in s.notes), *history.waits])),
     )
 
 
@@ -94,7 +94,7 @@ def _nearest_cause(history: History, t: float, rollout: str | None) -> str:
         first -= 1
     told = _cause(history, first, last, rollout)
     at = history.frames[last].t
-    return told if at == t else f"{told} (at {at:g}s) reaches a proxy"
+    return told if at == t else f"what came at {at:g}s reaches a proxy: {told}"
 
 
 def _showings(history: History) -> Iterator[Showing]:

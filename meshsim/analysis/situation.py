@@ -10,7 +10,7 @@ from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Mesh
 from meshsim.mesh.pods import HASH_LABEL, Pod
 from meshsim.model.frozen import frozen
-from meshsim.model.names import ObjectKey, subject
+from meshsim.model.names import ObjectKey, parsed_subject, subject
 from meshsim.model.trace import RouteUse, Trace
 from meshsim.rollouts import State
 from meshsim.rollouts.gatewayapi import is_managed, targets
@@ -119,9 +119,12 @@ class Situation:
                     yield service.namespace, service.name
 
     def object(self, name: str) -> Manifest | None:
-        """The object `cluster/Kind/namespace/name`."""
-        cluster, kind, namespace, rest = name.split("/", 3)
-        return self.mesh.clusters[cluster].objects.get(ObjectKey(kind, namespace, rest))
+        """The object `cluster/Kind/namespace/name`.
+
+        A namespace may be missing: the plugin before v0.11 looks for its routes in none, and finds nothing.
+        """
+        cluster, key = parsed_subject(name)
+        return self.mesh.clusters[cluster].objects.get(key)
 
     def manages(self, rollout: Managed, use: RouteUse | None) -> bool:
         """Whether a rule that was used is one whose weights the Rollout writes (or that it inserted)."""

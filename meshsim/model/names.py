@@ -25,6 +25,16 @@ def subject(cluster: str, key: ObjectKey) -> str:
     return f"{cluster}/{key}"
 
 
+def parsed_subject(text: str) -> tuple[str, ObjectKey]:
+    """The cluster and the key of `subject`'s notation; without a namespace where it says none.
+
+    >>> parsed_subject("east/HTTPRoute/shop/web") == ("east", ObjectKey("HTTPRoute", "shop", "web"))
+    True
+    """
+    cluster, kind, *namespace, name = text.split("/")
+    return cluster, ObjectKey(kind, "/".join(namespace), name)
+
+
 def fqdn(name: str, namespace: str) -> str:
     """The cluster-local host name of a Service."""
     return f"{name}.{namespace}.svc.{CLUSTER_DOMAIN}"

@@ -1,6 +1,8 @@
 """A timeline as a printer needs it: one table per Rollout and address, a line an interval, a column a client."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, final
 
 from meshsim.model.frozen import frozen
@@ -10,6 +12,8 @@ from meshsim.report.words import clean
 
 _LONGEST: Final = 160
 QUIET: Final = "nothing but the clock"
+LATE: Final = " reaches a proxy: "
+"""What stands between when something happened, and what, in the cause of an interval that a lag began."""
 
 
 @final
@@ -66,6 +70,7 @@ def tables(found: Timeline) -> tuple[Table, ...]:
 
 def _lines(found: Timeline, rollout: str, lanes: Sequence[Lane]) -> Iterator[Stretch]:
     starts = {span.start for lane in lanes for span in lane.spans}
+    starts |= {span.end for lane in lanes for span in lane.spans if span.end is not None}
     starts |= {showing.t for showing in found.showings if showing.rollout == rollout}
     moments = sorted(starts)
     last: tuple[object, ...] = ()
@@ -88,9 +93,8 @@ def _lines(found: Timeline, rollout: str, lanes: Sequence[Lane]) -> Iterator[Str
             last = facts
     ends = [moment(t) for t, _ in kept[1:]] + [""]
     for (_, stretch), end in zip(kept, ends, strict=True):
-        yield Stretch(
-            start=stretch.start, end=end, shows=stretch.shows, wants=stretch.wants, got=stretch.got, cause=stretch.cause
-        )
+        if any(got is not None for got in stretch.got):
+            yield replace(stretch, end=end)
 
 
 def status(shown: Showing | None) -> str:
@@ -98,7 +102,8 @@ def status(shown: Showing | None) -> str:
     if shown is None:
         return ""
     step = f"{shown.step} " if shown.step else ""
-    phase = shown.phase + (f" {shown.message}" if shown.phase == "Paused" else "")
+    reason = {"Paused": shown.message, "Degraded": shown.message.partition(":")[0]}.get(shown.phase, "")
+    phase = f"{shown.phase} {reason}"
     return f"{step}set {shown.set_weight} actual {shown.actual_weight} {phase}".strip()
 
 
@@ -145,21 +150,75 @@ def _cause(found: Timeline, t: float, spans: Sequence[Span | None], rollout: str
     for kind in ("entry", "pods", "sync"):
         told = [one.what for one in there if one.kind == kind]
         if told:
-            return _short("; ".join(dict.fromkeys(told)))
-    return _short(next((span.cause for span in spans if span is not None and span.start == t), QUIET))
+            return _short("; ".join(dict.fromkeys(told)), rollout)
+    cause = next((span.cause for span in spans if span is not None and span.start == t), QUIET)
+    head, late, _ = cause.partition(LATE)
+    return _short(head + late.rstrip(": "), rollout)
 
 
-def _short(text: str) -> str:
+_IMAGE: Final = re.compile(r"(?<=[ (]image )(?:[^\s/,)]+/)+(?=[^\s/,)]+)")
+_SET: Final = re.compile(r"\(container ([^,()]+), image ([^()]+)\)")
+
+
+def _short(text: str, rollout: str | None) -> str:
+    """Without what the table's heading says: the Rollout's name, also before its pod-template hashes; images without
+    their registry."""
     text = clean(text)
+    if rollout:
+        text = text.replace(f" {clean(rollout)}", "")
+        text = re.sub(rf"\b{re.escape(clean(rollout).rpartition('/')[2])}-(?=[4-9bcdf]{{1,10}}\b)", "", text)
+    text = _SET.sub(r"\1 to \2", _IMAGE.sub("", text))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+
+
+@final
+@frozen
+class Incident:
+    """Windows alike: `kind` and what it says, `when`, and the calls it concerns."""
+
+    kind: str
+    when: str
+    sentence: str
+    calls: tuple[str, ...]
+
+
+def incidents(found: Timeline) -> tuple[Incident, ...]:
+    """Windows in order of time: one after the other of the same call as one, the same at the same time together."""
+    joined: list[tuple[Window, str]] = []
+    for window in sorted(found.windows, key=lambda one: one.start):
+        lane = found.lanes[window.lane]
+        call = f"{clean(lane.frm)} → {clean(lane.to)}"
+        before = next(
+            (
+                place
+                for place, (one, other) in enumerate(joined)
+                if (other, one.end, one.kind, one.sentence) == (call, window.start, window.kind, window.sentence)
+            ),
+            None,
+        )
+        if before is None:
+            joined.append((window, call))
+        else:
+            joined[before] = (replace(joined[before][0], end=window.end), call)
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for window, call in joined:
+        groups.setdefault((window.kind, _when(window), window.sentence), []).append(call)
+    return tuple(
+        Incident(kind=kind, when=when, sentence=sentence, calls=tuple(dict.fromkeys(calls)))
+        for (kind, when, sentence), calls in groups.items()
+    )
 
 
 def window_text(found: Timeline, window: Window) -> str:
     """A window in words: `240s to 243s (3s): …`."""
     lane = found.lanes[window.lane]
+    return f"{_when(window)}: {clean(lane.frm)} → {clean(lane.to)}: {window.sentence}"
+
+
+def _when(window: Window) -> str:
     end = "the end" if window.end is None else moment(window.end)
     length = "" if window.end is None else f" ({moment(window.end - window.start)})"
-    return f"{moment(window.start)} to {end}{length}: {clean(lane.frm)} → {clean(lane.to)}: {window.sentence}"
+    return f"{moment(window.start)} to {end}{length}"
 
 
 PHASES: Final = {"Healthy": "✔", "Degraded": "✖", "Paused": "॥", "Progressing": "◌"}

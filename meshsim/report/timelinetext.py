@@ -1,6 +1,8 @@
 """A timeline on a terminal, in a pipe, and in Markdown."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -11,9 +13,11 @@ from meshsim.model.verdict import Row
 from meshsim.report.formats import Heading, Paper
 from meshsim.report.markdown import GLYPHS, escaped
 from meshsim.report.terminal.sheet import LOOKS, grid, indented, labelled, printed, words
-from meshsim.report.timeline import Got, Stretch, Table, moment, rollout_page, tables, window_text
+from meshsim.report.timeline import Got, Stretch, Table, incidents, moment, rollout_page, tables, window_text
 from meshsim.report.words import clean
 
+_NARROW: Final = 120
+_WEIGHTS: Final = re.compile(r"(set \S+ actual \S+) ")
 _STYLES = {"error": "bold white on red", "stale": "black on yellow", "masked": "bold reverse yellow"}
 
 
@@ -37,13 +41,29 @@ def table(found: Timeline, heading: Heading, paper: Paper) -> str:
 
 
 def _table(one: Table, paper: Paper) -> list[RenderableType]:
-    made = grid(4 + len(one.callers), header=("when", "rollout", "wants", *one.callers, "because"))
+    callers = [_broken(caller, paper) for caller in one.callers]
+    made = grid(4 + len(callers), header=("when", "rollout", "wants", *callers, "because"))
     made.columns[0].no_wrap = True
     for line in one.lines:
         cells = [_cell(got, paper) for got in line.got]
-        made.add_row(Text(_span(line)), Text(line.shows), Text(line.wants), *cells, Text(line.cause, "dim"))
+        made.add_row(Text(_span(line)), Text(_shows(line, paper)), Text(line.wants), *cells, Text(line.cause, "dim"))
     head = words((one.to, "bold"), (f"  rollout {one.rollout}" if one.rollout else "  no Rollout governs this", "dim"))
     return [head, indented(made)]
+
+
+def _broken(caller: str, paper: Paper) -> str:
+    """A caller's name in two lines where lines are short: the workload under where it is."""
+    head, slash, tail = caller.rpartition("/")
+    return f"{head}\n/{tail}" if slash and _narrow(paper) else caller
+
+
+def _shows(line: Stretch, paper: Paper) -> str:
+    """What the Rollout shows; its phase on a line of its own where lines are short, yet hold its weights."""
+    return _WEIGHTS.sub(r"\1\n", line.shows) if _narrow(paper) and len(line.got) == 1 else line.shows
+
+
+def _narrow(paper: Paper) -> bool:
+    return paper.width is not None and paper.width <= _NARROW
 
 
 def _span(line: Stretch) -> str:
@@ -66,10 +86,11 @@ def _cell(got: Got | None, paper: Paper) -> Text:
 
 def _windows(found: Timeline, paper: Paper) -> list[RenderableType]:
     parts: list[RenderableType] = [Text("")] if found.windows else []
-    for window in found.windows:
-        label = words((window.kind.upper(), _STYLES[window.kind]))
+    for one in incidents(found):
         line = grid(2)
-        line.add_row(label, Text(window_text(found, window), overflow="fold"))
+        line.add_row(words((one.kind.upper(), _STYLES[one.kind])), words(f"{one.when}: {one.sentence}"))
+        for call in one.calls:
+            line.add_row(Text(""), words((f"  {call}", "dim")))
         parts.append(line)
     return parts
 

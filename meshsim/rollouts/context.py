@@ -33,6 +33,7 @@ class Context:
         "sets",
         "state",
         "status",
+        "waits",
         "weights",
         "writes",
     )
@@ -48,6 +49,7 @@ class Context:
         self.objects: dict[ObjectKey, Fields] = dict(state.objects)
         self.writes: list[Write] = []
         self.notes: list[str] = []
+        self.waits: list[str] = []
         self.weights = weights_of(self.old)
         self.new_name = ""
         self.clear_pauses = self.add_abort = self.remove_abort = False
@@ -71,6 +73,10 @@ class Context:
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def wait(self, sentence: str) -> None:
+        """Say what this sync waits for; the next one says it again, or it is over."""
+        self.waits.append(sentence)
 
     def put(self, key: ObjectKey, doc: Mapping[str, Any]) -> None:
         """Write an object; only fields that differ are recorded (the API server drops the rest)."""

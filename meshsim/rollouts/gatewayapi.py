@@ -329,8 +329,24 @@ def each_route(
     found = targets(rollout, known, version=version)
     if not found:
         raise none_configured()
+    yield from _objects(found, known)
+
+
+def header_routes(
+    rollout: Fields, docs: Iterable[Fields], *, version: str = LATEST_GATEWAYAPI
+) -> Iterator[tuple[Target, Fields]]:
+    """Those of `each_route` that setHeaderRoute rules are put into; a missing route of the others is no error here.
+
+    Source: plugin.go SetHeaderRoute, RemoveManagedRoutes (a route without useHeaderRoutes is not even read).
+    """
+    known = list(docs)
+    found = targets(rollout, known, version=version)
+    yield from _objects([target for target in found if target.header_routes and target.kind.has_managed], known)
+
+
+def _objects(found: Iterable[Target], docs: list[Fields]) -> Iterator[tuple[Target, Fields]]:
     for target in found:
-        doc = next((doc for doc in known if _is_target(doc, target)), None)
+        doc = next((doc for doc in docs if _is_target(doc, target)), None)
         if doc is None:
             raise missing(target)
         yield target, doc

@@ -28,7 +28,7 @@ from meshsim.rollouts.status import (
     write_scaled,
     write_status,
 )
-from meshsim.rollouts.steps import EXTERNAL, kind_of
+from meshsim.rollouts.steps import describe, kind_of
 from meshsim.rollouts.template_hash import same_template
 from meshsim.rollouts.traffic import reconcile_services, reconcile_traffic
 from meshsim.rollouts.validate import check, not_modelled
@@ -79,6 +79,7 @@ def reconcile(state: State, *, hold: bool = False) -> Sync:
         objects=sync.objects,
         writes=state.writes + tuple(sync.writes),
         notes=_merged(state.notes, tuple(sync.notes)),
+        waits=tuple(dict.fromkeys(sync.waits)),
         error=error,
     )
     return _finished(state, after)
@@ -229,6 +230,7 @@ def _canary(sync: Context) -> None:
         write_status(sync)
         return
     _pause(sync)
+    _run_plugin(sync)
     write_status(sync)
 
 
@@ -246,21 +248,41 @@ def _analyse(sync: Context) -> None:
     if sync.aborted or sync.old.get("promoteFull") or is_promoted(sync.old):
         return
     step, index = current_step(sync.rollout, sync.old)
-    if step is not None and index is not None and kind_of(step) in EXTERNAL and not sync.hold:
-        kind = kind_of(step)
-        _apply(sync, result_of(sync, step, index), "Experiment" if kind == "experiment" else "Analysis")
+    if step is not None and index is not None and kind_of(step) in {"analysis", "experiment"} and not sync.hold:
+        if kind_of(step) == "analysis":
+            _apply(sync, result_of(sync, step, index), "Analysis", "Step-based analysis phase error/failed")
+        else:
+            _apply(sync, result_of(sync, step, index), "Experiment", "")
     background: Fields | None = canary(sync.rollout).get("analysis")
     if background is not None and index is not None and index >= int(background.get("startingStep") or 0):
         for template in background.get("templates") or ():
-            _apply(sync, str(sync.state.results.get(str(template.get("templateName")), "")), "Analysis")
+            result = str(sync.state.results.get(str(template.get("templateName")), ""))
+            _apply(sync, result, "Analysis", "Background analysis phase error/failed")
 
 
-def _apply(sync: Context, result: str, kind: str) -> None:
+def _apply(sync: Context, result: str, kind: str, message: str) -> None:
+    """`message` is what the controller says before the AnalysisRun's own, which is not scripted; an Experiment's abort
+    has the Experiment's alone (rollout/analysis.go, rollout/experiment.go)."""
     if result in {"failed", "error"}:
         sync.add_abort = True
-        sync.abort_message = f"{kind} phase is error/failed"
+        sync.abort_message = message
     elif result == "inconclusive" and pause_condition(sync.old, f"Inconclusive{kind}") is None:
         sync.add_pauses.append(f"Inconclusive{kind}")
+
+
+def _run_plugin(sync: Context) -> None:
+    """A plugin step, after pods were scaled: failed aborts with the plugin's own message (not scripted); an error is
+    no end, the plugin is run again (rollout/stepplugin.go reconcile, isStepPluginCompleted)."""
+    step, index = current_step(sync.rollout, sync.old)
+    if step is None or index is None or kind_of(step) != "plugin" or sync.hold:
+        return
+    if sync.aborted or sync.old.get("promoteFull") or is_promoted(sync.old):
+        return
+    result = result_of(sync, step, index)
+    if result == "failed":
+        sync.add_abort = True
+    elif result and result != "successful":
+        sync.wait(f"step {index} ({describe(step)}) has the result {result}: the plugin is run again")
 
 
 def _pause(sync: Context) -> None:

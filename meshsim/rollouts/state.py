@@ -42,7 +42,8 @@ class State:
     `rollout` is the object without its status; `status` is in Argo's words; times in it (`startTime`, `abortedAt`,
     conditions' times) are seconds. `objects` are the Services, routes, VirtualServices, DestinationRules and the
     workload it refers to. `writes` is everything the controller wrote, in order. `error` is what the last sync failed
-    with. `woken` says that a sync is due now. `notes` are sentences on what is not modelled or loops.
+    with. `woken` says that a sync is due now. `notes` are sentences on what is not modelled or loops, `waits` on what
+    the last sync waited for.
     """
 
     rollout: Mapping[str, Any]
@@ -57,6 +58,7 @@ class State:
     woken: bool = True
     error: RolloutError | None = None
     notes: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

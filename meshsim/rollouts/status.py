@@ -171,7 +171,7 @@ def result_of(sync: Context, step: Fields, index: int) -> str:
     names += [str(part.get("templateName") or part.get("name")) for part in value.get("templates") or ()]
     found = next((results[name] for name in names if name in results), "")
     if not found:
-        sync.note(f"step {index} ({describe(step)}) runs until a result is given")
+        sync.wait(f"step {index} ({describe(step)}) runs until a result is given")
     return str(found).lower()
 
 

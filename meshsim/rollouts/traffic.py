@@ -123,7 +123,7 @@ def _update_hash(sync: Context, canary_hash: str, stable_hash: str, additional: 
     if istio.destinationrule_delay(
         sync.rollout, sync.old, sync.sets, canary_hash, stable_hash, version=sync.state.version
     ):
-        sync.note("the DestinationRule switch is delayed: pods are missing")
+        sync.wait("the DestinationRule switch is delayed: pods are missing")
         return
     docs = list(sync.objects.values())
     for doc in istio.write_destinationrule(docs, sync.rollout, canary_hash, stable_hash, additional=additional):
@@ -134,9 +134,8 @@ def _update_hash(sync: Context, canary_hash: str, stable_hash: str, additional: 
 def _remove_managed(sync: Context, router: str) -> None:
     docs = list(sync.objects.values())
     if router == "gatewayapi":
-        for target, doc in gatewayapi.each_route(sync.rollout, docs, version=sync.state.gatewayapi):
-            if target.header_routes and target.kind.has_managed:
-                sync.put(key_of(doc), gatewayapi.remove_managed_rules(doc, sync.rollout, version=sync.state.gatewayapi))
+        for _, doc in gatewayapi.header_routes(sync.rollout, docs, version=sync.state.gatewayapi):
+            sync.put(key_of(doc), gatewayapi.remove_managed_rules(doc, sync.rollout, version=sync.state.gatewayapi))
         return
     for namespace, name, _ in istio.virtual_services(sync.rollout):
         key = ObjectKey("VirtualService", namespace, name)
@@ -151,9 +150,8 @@ def _set_managed(sync: Context, router: str, step: Fields, *, mirror: bool) -> N
     if router == "gatewayapi":
         if mirror:
             return  # a no-op in the plugin
-        for target, doc in gatewayapi.each_route(sync.rollout, docs, version=sync.state.gatewayapi):
-            if target.header_routes and target.kind.has_managed:
-                sync.put(key_of(doc), gatewayapi.set_header_route(doc, sync.rollout, step))
+        for _, doc in gatewayapi.header_routes(sync.rollout, docs, version=sync.state.gatewayapi):
+            sync.put(key_of(doc), gatewayapi.set_header_route(doc, sync.rollout, step))
         return
     config = istio.destination_rule(sync.rollout)
     rule = None if config is None else sync.state.object("DestinationRule", str(config.get("name")))

@@ -60,6 +60,7 @@ class Engine:
         self.history.now = self.clock.now if until is None else end
         pending = [due for state in self.states.values() if (due := next_due(state)) is not None]
         self.history.pending = min(pending, default=None)
+        self.history.waits = tuple(dict.fromkeys(said for state in self.states.values() for said in state.waits))
         return self.history
 
     def _ring(self, rollout: RolloutId) -> None:

@@ -41,11 +41,13 @@ class Frame:
 @final
 @dataclass(slots=True)
 class History:
-    """Every happening of one run, oldest first. `pending` is when something is next due by itself, None at rest."""
+    """Every happening of one run, oldest first. `pending` is when something is next due by itself, None at rest;
+    `waits` says what controllers still wait for."""
 
     frames: list[Frame] = field(default_factory=list)
     now: float = 0.0
     pending: float | None = None
+    waits: tuple[str, ...] = ()
     _cached: tuple[int, Deployed] | None = None
 
     def deployed(self, index: int = -1) -> Deployed:

@@ -272,3 +272,26 @@ def test_stuck_progress_aborts_where_that_is_asked_for() -> None:
         state, _ = advance(commands.set_image(state, "helloworld", V2), 300, pod_ready=1e9)
         assert (split(state)[1], shown(state).message.partition(":")[0]) == (weight, reason)
         assert bool(state.status.get("abort")) is asked
+
+
+@pytest.mark.parametrize("version", ["1.9", "1.10"])
+def test_a_plugin_that_looks_in_no_namespace_stops_at_its_first_write(version: str) -> None:
+    """gatewayapi#67, #123: the first deploy skips SetWeight while there is no stable (rollout/trafficrouting.go:273),
+    and RemoveManagedRoutes reads only routes with useHeaderRoutes (plugin.go): v1 runs, v2 never gets a pod."""
+    state = state_of(rollout(steps=FOUR_STEPS, replicas=4), docs(), version=version, gatewayapi_version="0.10")
+    state, _ = advance(state, 60, pod_ready=10)
+    assert (sets(state), state.status["stableRS"], shown(state).step) == ({F: "4/4"}, F, "4/4")
+    assert state.error is not None
+    assert state.error.message == 'httproutes.gateway.networking.k8s.io "helloworld-svc" not found'
+    state, _ = advance(commands.set_image(state, "helloworld", V2), 600, pod_ready=10)
+    assert sets(state) == {F: "4/4", N: "0/0"}
+    assert {write.key.kind for write in state.writes} == {"ReplicaSet", "Service"}
+
+
+def test_a_header_route_that_is_missing_stops_the_first_deploy() -> None:
+    """With useHeaderRoutes RemoveManagedRoutes gets the route in every sync without canary pods: before any scaling."""
+    one = rollout(steps=FOUR_STEPS, replicas=4)
+    plugin = {"argoproj-labs/gatewayAPI": {"httpRoute": "elsewhere"}}
+    one["spec"]["strategy"]["canary"]["trafficRouting"]["plugins"] = plugin
+    state, _ = advance(state_of(one, docs(), version="1.10"), 60, pod_ready=10)
+    assert sets(state) == {F: "0/0"}

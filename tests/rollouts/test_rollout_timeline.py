@@ -307,11 +307,45 @@ def test_an_analysis_without_result_is_not_passed_silently() -> None:
     ]
     state = updating(steps=steps)
     assert (shown(state).step, weights(state)) == ("1/4", (75, 25))
-    assert any("runs until a result is given" in sentence for sentence in state.notes)
+    assert any("runs until a result is given" in sentence for sentence in state.waits)
     passed, _ = advance(commands.give_result(state, 1, "successful"), 200, pod_ready=10)
     assert weights(passed) == (25, 75)
     failed, _ = advance(commands.give_result(state, "rate", "failed"), 200, pod_ready=10)
     assert (shown(failed).phase, weights(failed)) == ("Degraded", (100, 0))
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        ("step", "Rollout aborted update to revision 2: Step-based analysis phase error/failed"),
+        ("background", "Rollout aborted update to revision 2: Background analysis phase error/failed"),
+        ("plugin", "Rollout aborted update to revision 2"),
+    ],
+)
+def test_an_abort_says_what_failed(mode: str, message: str) -> None:
+    """rollout/analysis_test.go, rollout/stepplugin.go: a plugin's message is its own, and it runs after the scaling:
+    the pods get their deadline a sync later."""
+    analysis = {"templates": [{"templateName": "rate"}]}
+    step = {"step": {"analysis": analysis}, "background": {"pause": {}}, "plugin": {"plugin": {"name": "rate"}}}[mode]
+    more = {"analysis": {**analysis, "startingStep": 1}} if mode == "background" else {}
+    state = updating(steps=[{"setWeight": 25}, step, {"setWeight": 75}, {"pause": {}}], **more)
+    assert (shown(state).step, weights(state)) == ("1/4", (75, 25))
+    _, history = advance(commands.give_result(state, "rate", "failed"), 125, pod_ready=10)
+    first, second = at_micro(history, 120, 1), at_micro(history, 120, 2)
+    assert (shown(first).phase, shown(first).message) == ("Degraded", f"RolloutAborted: {message}")
+    assert (weights(first), weights(second)) == ((75, 25), (100, 0))
+    deadlines = [next(found.deadline for found in known.sets if found.hash == N) for known in (first, second)]
+    assert deadlines == ([None, 150] if mode == "plugin" else [150, 150])
+
+
+def test_a_plugin_that_errs_is_run_again() -> None:
+    """Only Failed ends a plugin step badly; Error is retried (rollout/stepplugin.go isStepPluginCompleted)."""
+    steps = [{"setWeight": 25}, {"plugin": {"name": "gate"}}, {"setWeight": 75}, {"pause": {}}]
+    state, _ = advance(commands.give_result(updating(steps=steps), "gate", "error"), 130, pod_ready=10)
+    assert (shown(state).step, shown(state).phase, weights(state)) == ("1/4", "Progressing", (75, 25))
+    assert state.waits == ("step 1 (plugin: gate) has the result error: the plugin is run again",)
+    passed, _ = advance(commands.give_result(state, "gate", "successful"), 200, pod_ready=10)
+    assert (weights(passed), passed.waits) == ((25, 75), ())
 
 
 def test_progress_deadline_degrades_but_does_not_abort() -> None:

@@ -155,3 +155,18 @@ def test_what_the_controller_wrote_before_it_failed_is_no_rewriting(scenario: Ma
     assert row.desired == {"stable": Fraction(1, 2), "canary": Fraction(1, 2)}
     assert row.effective is not None
     assert (row.effective.stable, row.effective.canary) == (1, 0)
+
+
+def test_a_plugin_without_a_namespace_writes_nothing_and_says_so(scenario: MakeSession) -> None:
+    """gatewayapi#67, #123: before v0.11 an empty namespace finds no route. v1 keeps its 100, the promotion at 120 s
+    brings v2 no pod; nothing that a client meets was written by the Rollout."""
+    session = canary(
+        scenario("guide-gateway-api"), trafficRouting={"plugins": {"argoproj-labs/gatewayAPI": {"namespace": None}}}
+    )
+    clusters = [replace(cluster, argo=("1.9", "0.10")) for cluster in session.mesh.clusters.values()]
+    session = Session(session.scenario, session.mesh.fork(*clusters))
+    row = next(row for row in session.verdicts(at=200) if row.frm == CURL)
+    assert row.effective is not None
+    assert (row.verdict.value, row.effective.stable, "MS404" in row.reasons) == ("bypassed", 1, True)
+    assert any("not found" in note for note in row.notes)
+    assert [one.row.verdict.value for one in session.explain(CURL, row.to, at=200)] == ["bypassed"]

@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from conftest_simulation import SCENARIOS
 
 from meshsim.cli.app import main
+from meshsim.model.timeline import Window
 from meshsim.report import figures
+from meshsim.report.timeline import incidents, tables
 from meshsim.report.timelinetext import markdown
 from meshsim.session import Session
 from meshsim.simulation.timeline import micro
@@ -100,6 +104,32 @@ def test_an_instant_is_told_by_what_happened_to_the_rollout_itself(scenario: Mak
     text = markdown(found)
     first, second = text.split("cluster2/orders/pricing", 1)[0], text
     line = next(line for line in first.splitlines() if line.startswith("| 60s"))
-    assert "set-image cluster1/orders/pricing" in line
+    assert "set-image pricing to pricing:2.1.0" in line
     assert "pricing:9" not in line
     assert any("pricing:9" in line for line in second.splitlines() if line.startswith("| 60s"))
+
+
+def test_windows_alike_are_told_once_and_lanes_end_where_they_end(scenario: MakeSession) -> None:
+    """Two callers lose the same share at the same time: one incident with both; joined where one follows the other."""
+    found = scenario("guide-gateway-api").timeline(until=100)
+    lane = found.lanes[0]
+    windows = (
+        Window(kind="error", lane=0, start=10.0, end=20.0, share=Fraction(1), sentence="all fail"),
+        Window(kind="error", lane=1, start=10.0, end=30.0, share=Fraction(1), sentence="all fail"),
+        Window(kind="error", lane=0, start=20.0, end=30.0, share=Fraction(1), sentence="all fail"),
+    )
+    told = incidents(replace(found, windows=windows))
+    assert [(one.kind, one.when, one.sentence, len(one.calls)) for one in told] == [
+        ("error", "10s to 30s (20s)", "all fail", 2)
+    ]
+    ended = replace(lane, spans=(replace(lane.spans[0], end=40.0),))
+    assert [line.end for line in tables(replace(found, lanes=(ended,)))[0].lines] == ["40s"]
+
+
+def test_a_narrow_table_says_each_thing_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The heading names the Rollout: the lines do not; images go without their registry."""
+    text = printed(capsys, GUIDE, "--width", "100", "--from", "cluster2")
+    assert "helloworld to" in text
+    assert "docker.io" not in text
+    assert text.count("cluster1/default/helloworld") == 1
+    assert all(len(line) <= 100 for line in text.splitlines())
