@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
+from meshsim.controlplane.absent import Absent
 from meshsim.controlplane.binding import is_waypoint
 from meshsim.controlplane.chains import Lazy, sidecar_chain, waypoint_chain
 from meshsim.controlplane.clusters import Clusters
@@ -422,6 +423,7 @@ class ControlPlane:
             root=here.root.value,
             ztunnel=tables,
             names=names,
+            absent=Absent(self.mesh, here.name, self._federation(here.name).sharing),
             kube=kube,
             eastwest={source: here.dialect.value(f"eastwest.source.{source}") for source in SOURCES},
             eastwest_sources={source: here.dialect.row(f"eastwest.source.{source}").source for source in SOURCES},

@@ -7,8 +7,9 @@ from typing import Any, Final, Protocol, final
 
 from meshsim.controlplane.binding import Binding
 from meshsim.manifests.manifest import Manifest
+from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import Pod
-from meshsim.model.facts import Fact
+from meshsim.model.facts import Fact, Facts
 from meshsim.model.frozen import frozen
 from meshsim.tables.service import LoadBalancing
 from meshsim.tables.workload import NamespacedHostname, NetworkAddress
@@ -176,6 +177,9 @@ class Federation(Protocol):
 
     def waypoints(self, name: str) -> tuple[KnownWaypoint, ...]:
         """Every waypoint that proxies of cluster `name` can be sent to."""
+
+    def sharing(self, facts: Facts, cluster: Cluster, service: Manifest, host: str) -> None:
+        """Read what decides whether a cluster's Service is known elsewhere under a host."""
 
 
 def target_port(port: Port, pod: Pod) -> int:

@@ -67,6 +67,12 @@ class Peering:
         self._segments: dict[str, Segment] = {}
         self._links: dict[tuple[str, str], links.Link] = {}
 
+    def sharing(self, facts: Facts, cluster: Cluster, service: Manifest, host: str) -> None:
+        """The scope of a Service, and for its local name takeover."""
+        scope(cluster, service, facts)
+        if host == fqdn(service.name, service.namespace):
+            taken_over(cluster, service, facts)
+
     def known(self, name: str) -> tuple[KnownService, ...]:
         """Every service that cluster `name` knows: its own under their local hosts, the global ones under theirs."""
         here = self.registry.cluster(name)

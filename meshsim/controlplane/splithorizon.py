@@ -58,6 +58,11 @@ class SplitHorizon:
         self._offers: dict[tuple[str, str], Mapping[Key, _Offer]] = {}
         self._pods: dict[tuple[str, Key], tuple[Member, ...]] = {}
 
+    def sharing(self, facts: Facts, cluster: Cluster, service: Manifest, _host: str) -> None:
+        """The label that the mesh's configuration asks for, and the flag without which nothing is shared."""
+        cluster.label(facts, service, GLOBAL_LABEL)
+        cluster.flag(facts, MULTI_NETWORK, "false", FLAG_SOURCE)
+
     def known(self, name: str) -> tuple[KnownService, ...]:
         """Every service that cluster `name` knows: its own, and the global ones of the clusters it watches."""
         here = self.registry.cluster(name)

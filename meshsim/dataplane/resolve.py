@@ -98,7 +98,7 @@ def _from_pod(
         return _to_address(walk, view, client, row, capture, None, target.ip, target.port, share, facts)
     name = view.names.get(target.host)
     if name is None or (name.mesh_only and not _mesh_dns(row, capture)):
-        known = () if name is None else name.why
+        known = view.absent.get(target.host, ()) if name is None else name.why
         return failed(
             f"dns:{view.name}",
             share,
@@ -111,7 +111,9 @@ def _from_pod(
     if not name.ips:
         message = f"{target.host} has no address"
         reason = "MS105" if target.host in view.no_vip else "MS103"
-        return failed(f"dns:{view.name}", share, NXDOMAIN, code="nxdomain", message=message, reason=reason)
+        return failed(
+            f"dns:{view.name}", share, NXDOMAIN, code="nxdomain", message=message, reason=reason, facts=name.why
+        )
     each = share / len(name.ips)
     steps = tuple(
         step

@@ -67,6 +67,8 @@ class ClusterView:
     eastwest_assumed: Mapping[str, str] = field(default_factory=dict)
     waypoint_missing: Mapping[str, str] = field(default_factory=dict)
     """Host → reason code where a waypoint reference leads nowhere."""
+    absent: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict, compare=False)
+    """Host → what keeps it from being known here."""
     contested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host → clusters whose waypoint may or may not stand before it."""
     assumed: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)

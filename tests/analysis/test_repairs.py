@@ -139,3 +139,40 @@ def test_an_edit_that_changes_what_the_rollout_wants_is_no_repair() -> None:
     )
     assert found.row.verdict is Verdict.SKEWED
     assert found.repair is None
+
+
+@pytest.mark.parametrize(
+    ("scenario", "frm", "to", "fact"),
+    [
+        (
+            "service-not-labelled-global",
+            "cluster2/archive",
+            "contracts.legal.mesh.internal:8080",
+            ("cluster1/Service/legal/contracts", "label:solo.io/service-scope", None),
+        ),
+        (
+            "local-name-in-the-other-cluster",
+            "cluster2/hr/report",
+            "payroll.hr.svc.cluster.local:8080",
+            ("cluster1/Service/hr/payroll", "label:solo.io/service-takeover", None),
+        ),
+        (
+            "istio-no-stub-service",
+            "cluster2/bank/teller",
+            "ledger.bank.svc.cluster.local:7070",
+            ("cluster1/Service/bank/ledger", "label:istio.io/global", "true"),
+        ),
+    ],
+)
+def test_a_name_that_does_not_resolve_shows_the_labels_that_would_share_it(
+    scenario: str, frm: str, to: str, fact: tuple[str, str, str | None]
+) -> None:
+    found = meshsim.load(f"scenarios/{scenario}").trace(frm, to)
+    assert fact in {(one.subject, one.name, one.value) for step in found.roots for one in step.facts}
+
+
+def test_a_suffix_of_a_callers_name_means_the_stated_call_with_its_path() -> None:
+    (found,) = meshsim.load("scenarios/client-local-waypoint").explain(
+        "cluster2/recommender", "catalog.shop.mesh.internal:8080"
+    )
+    assert found.row.path == "/items"
