@@ -9,7 +9,7 @@ from meshsim.analysis.calls import Call
 from meshsim.model.timeline import Lane, Span
 from meshsim.model.verdict import Row
 
-LaneKey = tuple[str, str, str, tuple[tuple[str, str], ...], str | None]
+LaneKey = tuple[str, str, str, tuple[tuple[str, str], ...], str, str | None]
 RowsOfCalls = tuple[tuple[Call, tuple[Row, ...]], ...]
 
 
@@ -73,7 +73,9 @@ class Lanes:
                 frm=key[0],
                 to=key[1],
                 path=key[2],
-                rollout=key[4],
+                headers=dict(key[3]),
+                connection=key[4],
+                rollout=key[5],
                 spans=tuple(spans),
                 micro=tuple(self._micro.get(key, ())),
             )
@@ -82,7 +84,8 @@ class Lanes:
 
 
 def _lane(row: Row) -> LaneKey:
-    return (row.frm, row.to, row.path, tuple(sorted(row.headers.items())) if row.headers else (), row.rollout)
+    headers = tuple(sorted(row.headers.items())) if row.headers else ()
+    return (row.frm, row.to, row.path, headers, row.connection, row.rollout)
 
 
 def same_routing(a: Row, b: Row) -> bool:

@@ -79,6 +79,14 @@ class Lane:
     rollout: str | None
     spans: tuple[Span, ...]
     micro: tuple[Span, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    connection: str = "new"
+
+    @property
+    def caller(self) -> str:
+        """Who calls, and how where that is special: two calls of one client to one address are told apart by it."""
+        told = [f"{name}: {value}" for name, value in self.headers.items()]
+        return " ".join([self.frm, *told, *([self.connection] if self.connection != "new" else [])])
 
     def at(self, t: float) -> Span | None:
         """What holds at an instant, after everything due then."""

@@ -141,7 +141,7 @@ def _phases(panel: "Axes", shown: Sequence[Showing], ruler: Ruler, middle: float
 
 def _shared(found: Timeline, lane: Lane) -> bool:
     """Whether several Rollouts have a lane of the same call."""
-    return sum((one.frm, one.to, one.path) == (lane.frm, lane.to, lane.path) for one in found.lanes) > 1
+    return sum((one.caller, one.to, one.path) == (lane.caller, lane.to, lane.path) for one in found.lanes) > 1
 
 
 def _lane(lane: Lane, panel: "Axes", ruler: Ruler, *, several: bool) -> None:
@@ -156,7 +156,8 @@ def _lane(lane: Lane, panel: "Axes", ruler: Ruler, *, several: bool) -> None:
     panel.set_xlim(0, ruler.seconds)
     panel.set_yticks([0, 100], ["0", "100 %"])
     path = clean(lane.path) if lane.path != "/" else ""
-    label = f"$\\bf{{{_bold(lane.frm)}}}$\n→ {clean(lane.to)}{path}"
+    how = clean(lane.caller.removeprefix(lane.frm)).replace("$", r"\$")
+    label = f"$\\bf{{{_bold(lane.frm)}}}${how}\n→ {clean(lane.to)}{path}"
     if several:
         label += f"\nfor {clean(lane.rollout or '')}"
     panel.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=_SMALL, color=INK)

@@ -61,7 +61,7 @@ def tables(found: Timeline) -> tuple[Table, ...]:
         Table(
             rollout=clean(rollout),
             to=clean(to),
-            callers=tuple(clean(lane.frm) for lane in lanes),
+            callers=tuple(clean(lane.caller) for lane in lanes),
             lines=tuple(_lines(found, rollout, lanes)),
         )
         for (rollout, to), lanes in groups.items()
@@ -187,7 +187,7 @@ def incidents(found: Timeline) -> tuple[Incident, ...]:
     joined: list[tuple[Window, str]] = []
     for window in sorted(found.windows, key=lambda one: one.start):
         lane = found.lanes[window.lane]
-        call = f"{clean(lane.frm)} → {clean(lane.to)}"
+        call = f"{clean(lane.caller)} → {clean(lane.to)}"
         before = next(
             (
                 place
@@ -212,7 +212,7 @@ def incidents(found: Timeline) -> tuple[Incident, ...]:
 def window_text(found: Timeline, window: Window) -> str:
     """A window in words: `240s to 243s (3s): …`."""
     lane = found.lanes[window.lane]
-    return f"{_when(window)}: {clean(lane.frm)} → {clean(lane.to)}: {window.sentence}"
+    return f"{_when(window)}: {clean(lane.caller)} → {clean(lane.to)}: {window.sentence}"
 
 
 def _when(window: Window) -> str:

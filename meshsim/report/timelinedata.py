@@ -66,6 +66,8 @@ def _lane(lane: Lane) -> dict[str, Any]:
         "from": lane.frm,
         "to": lane.to,
         "path": lane.path,
+        "headers": dict(lane.headers),
+        "connection": lane.connection,
         "rollout": lane.rollout,
         "intervals": [_span(span) for span in sorted(steps, key=lambda span: (span.start, not span.micro, span.n))],
     }

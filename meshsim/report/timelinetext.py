@@ -53,8 +53,9 @@ def _table(one: Table, paper: Paper) -> list[RenderableType]:
 
 def _broken(caller: str, paper: Paper) -> str:
     """A caller's name in two lines where lines are short: the workload under where it is."""
-    head, slash, tail = caller.rpartition("/")
-    return f"{head}\n/{tail}" if slash and _narrow(paper) else caller
+    name, space, how = caller.partition(" ")
+    head, slash, tail = name.rpartition("/")
+    return f"{head}\n/{tail}{space}{how}" if slash and _narrow(paper) else caller
 
 
 def _shows(line: Stretch, paper: Paper) -> str:

@@ -137,7 +137,13 @@ def edit(
 
         mesh, later = workloads.edited(mesh, entry, now, timing, evidence)
         return replace(deployed, mesh=mesh), later
-    return replace(deployed, mesh=_EDITS[entry.verb](deployed, entry, evidence, applied)), ()
+    try:
+        return replace(deployed, mesh=_EDITS[entry.verb](deployed, entry, evidence, applied)), ()
+    except InputError as error:
+        if error.where != evidence:
+            raise
+        msg = f"{entry.verb}: {error.message}"
+        raise InputError(msg, where=entry.source, hint=error.hint) from error
 
 
 def _labels(deployed: Deployed, entry: Entry, evidence: Written, _: Applied) -> Mesh:
@@ -224,6 +230,8 @@ def sentence(entry: Entry) -> str:
     args: dict[str, Any] = dict(entry.args)
     first = next((args.pop(key) for key in ("rollout", "workload", "object", "target", "cluster") if args.get(key)), "")
     args.pop("manifests", None)
+    if entry.verb == READY:
+        return f"new pods of {first} are ready"
     rest = ", ".join(
         f"{key} {_plain(value)}" for key, value in args.items() if value is not None and value is not False
     )

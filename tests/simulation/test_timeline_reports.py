@@ -12,6 +12,7 @@ from meshsim.cli.app import main
 from meshsim.model.timeline import Window
 from meshsim.report import figures
 from meshsim.report.timeline import incidents, tables
+from meshsim.report.timelinedata import timeline as data
 from meshsim.report.timelinetext import markdown
 from meshsim.session import Session
 from meshsim.simulation.timeline import micro
@@ -133,3 +134,22 @@ def test_a_narrow_table_says_each_thing_once(capsys: pytest.CaptureFixture[str])
     assert "docker.io" not in text
     assert text.count("cluster1/default/helloworld") == 1
     assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_calls_that_differ_in_how_they_are_made_are_told_apart(scenario: MakeSession) -> None:
+    """One client, one address: with a header, and over a kept connection. A lane each, with its own name everywhere."""
+    session = scenario("guide-gateway-api")
+    call = session.scenario.calls[0]
+    calls = (call, replace(call, headers={"x-canary": "$yes"}), replace(call, connection="keep-alive"))
+    found = Session(replace(session.scenario, calls=calls), session.mesh).timeline()
+    callers = [lane.caller for lane in found.lanes]
+    assert callers == [call.frm, f"{call.frm} x-canary: $yes", f"{call.frm} keep-alive"]
+    assert all(span.end is None or span.end > span.start for lane in found.lanes for span in lane.spans)
+    assert tables(found)[0].callers == tuple(callers)
+    plain = data(found)["lanes"]
+    assert [(lane["headers"], lane["connection"]) for lane in plain] == [
+        ({}, "new"),
+        ({"x-canary": "$yes"}, "new"),
+        ({}, "keep-alive"),
+    ]
+    assert figures.image(found, "png").startswith(b"\x89PNG")
