@@ -1,6 +1,6 @@
 """Why a way through the mesh missed the managed split: reason codes in path order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.model.trace import Failed, Path, Step
@@ -23,14 +23,15 @@ def causes(
         found.extend(_of_step(situation, rollout, path, step, client, managed=managed, elsewhere=elsewhere))
     decided = any(step.l7 and not _as_client(step) for step in path.steps)
     if not managed and not elsewhere and not decided and not found:
-        found.append("MS202")
+        reached = any(step.hop.startswith("waypoint:") for step in path.steps)
+        found.append("MS208" if reached else "MS202")  # a waypoint that has nothing for the called port is still one
     yield from dict.fromkeys(found)
 
 
 def _of_step(
     situation: Situation, rollout: Managed, path: Path, step: Step, client: str, *, managed: bool, elsewhere: bool
 ) -> Iterator[str]:
-    for tag in sorted(step.tags):
+    for tag in in_order(step.tags):
         kind, _, value = tag.partition(":")
         if kind == "failed":
             yield value
@@ -58,6 +59,11 @@ def _of_step(
         yield "MS204"
     elif kind == "gateway" and last and not _as_client(step) and not _fails_at(path, step):
         yield "MS205"
+
+
+def in_order(tags: Iterable[str]) -> list[str]:
+    """The marks of one step: who the client is comes before what became of its request."""
+    return sorted(tags, key=lambda tag: (tag != "unmeshed", tag))
 
 
 def _as_client(step: Step) -> bool:

@@ -13,7 +13,8 @@ from meshsim.analysis.routings import Rows
 from meshsim.analysis.windows import windows_of
 from meshsim.model.timeline import Happened, Showing, Timeline
 from meshsim.rollouts import ReplicaSet, State, shown
-from meshsim.rollouts.spec import canary_weight, max_weight, replicas_of, weights_of
+from meshsim.rollouts.phase import weight_in_force
+from meshsim.rollouts.spec import max_weight, replicas_of
 from meshsim.simulation.deployment import RolloutId, name_of
 from meshsim.simulation.events import ENTRY, PODS, START, SYNC, History
 from meshsim.simulation.propagation import has_lags
@@ -129,7 +130,7 @@ def showing(rollout: RolloutId, state: State, t: float, n: int) -> Showing:
         step=seen.step,
         set_weight=seen.set_weight,
         actual_weight=seen.actual_weight,
-        desired=Fraction(canary_weight(weights_of(state.status)), max_weight(state.rollout)),
+        desired=Fraction(weight_in_force(state), max_weight(state.rollout)),
         replicas=tuple((found.name, role, found.available, found.replicas) for found, role in sets),
         images=tuple(dict.fromkeys((image, role) for found, role in sets for image in _images(found, state))),
         counts=(replicas_of(state.rollout), count[0], count[1], count[2], count[3]),

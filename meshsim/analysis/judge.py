@@ -9,7 +9,7 @@ from typing import Final
 from meshsim.analysis import advice
 from meshsim.analysis.assumptions import assumption, of_paths
 from meshsim.analysis.calls import Call
-from meshsim.analysis.causes import TAGS, causes
+from meshsim.analysis.causes import TAGS, causes, in_order
 from meshsim.analysis.coverage import unmodelled, unread
 from meshsim.analysis.governance import governing
 from meshsim.analysis.situation import Managed, Situation
@@ -212,7 +212,7 @@ def _failures(path: Path) -> Iterator[str]:
     if not isinstance(path.outcome, Failed):
         return
     for step in path.steps:
-        for tag in sorted(step.tags):
+        for tag in in_order(step.tags):
             if tag.startswith("failed:"):
                 yield tag.removeprefix("failed:")
             elif tag in TAGS:
@@ -264,7 +264,9 @@ def _hops(path: Path) -> tuple[str, ...]:
 
 
 def _granularity(path: Path) -> str:
+    """What the last choice was taken for; where nobody chose, what the last hop handles: ztunnel knows connections."""
     for step in reversed(path.steps):
         if step.granularity is not None:
             return step.granularity
-    return "request"
+    last = path.steps[-1].hop.partition(":")[0] if path.steps else ""
+    return "connection" if last in {"ztunnel", "eastwest", "kube-proxy"} else "request"

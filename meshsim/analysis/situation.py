@@ -15,7 +15,8 @@ from meshsim.model.trace import RouteUse, Trace
 from meshsim.rollouts import State
 from meshsim.rollouts.gatewayapi import is_managed, targets
 from meshsim.rollouts.istio import http_indexes, virtual_services
-from meshsim.rollouts.spec import canary, managed_services, max_weight, routing, weights_of
+from meshsim.rollouts.phase import weight_in_force
+from meshsim.rollouts.spec import canary, managed_services, max_weight, routing
 from meshsim.simulation.deployment import Deployed, RolloutId, name_of
 
 if TYPE_CHECKING:
@@ -191,15 +192,13 @@ def _managed(deployed: Deployed, rollout: RolloutId, state: State) -> Managed:
     ]
     stable = str(state.status.get("stableRS") or "")
     current = str(state.status.get("currentPodHash") or "")
-    weights = weights_of(state.status)
-    weight = int(((weights or {}).get("canary") or {}).get("weight") or 0)
     return Managed(
         id=rollout,
         state=state,
         routes=tuple(routes) if routing(state.rollout) is not None else (),
         stable_hash=stable,
         canary_hash=current if current != stable else "",
-        weight=weight,
+        weight=weight_in_force(state),
         most=max_weight(state.rollout),
         refused=deployed.refused.get(rollout, ""),
     )

@@ -107,6 +107,7 @@ def _from_pod(
             message=f"{target.host} does not resolve in {view.name}" + (" outside the mesh" if name else ""),
             reason="MS105" if target.host in view.no_vip else "MS103",
             facts=(*facts, *known),
+            tags=frozenset({"unmeshed"} if name is not None and capture == "none" else ()),
         )
     if not name.ips:
         message = f"{target.host} has no address"

@@ -145,9 +145,10 @@ def failed(
     message: str,
     reason: str = "",
     facts: tuple[Fact, ...] = (),
+    tags: frozenset[str] = frozenset(),
 ) -> tuple[Step, ...]:
     """A failure at a hop; `reason` is its reason code."""
-    tags = frozenset({f"failed:{reason}"}) if reason else frozenset[str]()
+    tags |= frozenset({f"failed:{reason}"}) if reason else frozenset[str]()
     outcome = Failed(code=code, flag=flag, where=hop, message=message)
     return leaf(hop, share, message, why, outcome, facts=facts, tags=tags)
 

@@ -9,7 +9,7 @@ from meshsim.manifests.manifest import Manifest
 from meshsim.manifests.shapes import METADATA, SHAPES, problem, shown
 from meshsim.manifests.stream import DEFAULT_NAMESPACE, dotted
 from meshsim.model.errors import InputError
-from meshsim.model.evidence import Assumed
+from meshsim.model.evidence import Assumed, Evidence
 
 GIVEN: Final = Assumed("an argument")
 _TEXT: Final = "the given text"
@@ -48,15 +48,22 @@ def given_manifest(doc: Mapping[str, Any], *, kind: str = "", name: str = "") ->
         msg = "a document needs kind and metadata.name"
         raise InputError(msg, hint="give objects as their YAML has them")
     api_version = str(data.get("apiVersion") or "v1")
-    wrong = problem({"metadata": metadata}, {"metadata": METADATA}) or problem(
+    check_fields(data, api_version, kind, name)
+    namespace = str(metadata.get("namespace") or DEFAULT_NAMESPACE)
+    return Manifest.made(api_version, kind, namespace, name, data, GIVEN)
+
+
+def check_fields(
+    data: Mapping[str, Any], api_version: str, kind: str, name: str, where: Evidence | None = None
+) -> None:
+    """Raise InputError where a field has a type that the API server would refuse."""
+    wrong = problem({"metadata": data.get("metadata")}, {"metadata": METADATA}) or problem(
         data, SHAPES.get(canonical_kind(api_version, kind), {})
     )
     if wrong is not None:
         said = f"is {wrong.message}, not text" if wrong.unquoted else wrong.message
         msg = f"{kind} {name}: {dotted(wrong.path)} {said}"
-        raise InputError(msg, hint=wrong.hint)
-    namespace = str(metadata.get("namespace") or DEFAULT_NAMESPACE)
-    return Manifest.made(api_version, kind, namespace, name, data, GIVEN)
+        raise InputError(msg, where=where, hint=wrong.hint)
 
 
 def _documents(docs: Any) -> Iterator[dict[str, Any]]:

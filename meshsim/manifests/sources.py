@@ -149,6 +149,7 @@ class _Sources:
         """All manifests below a directory; Kustomize directories in it are rendered, their bases not read again."""
         before = len(self.objects) + len(self.errors)
         files, kustomized = self._walk(directory)
+        read = bool(files) and all(os.path.realpath(path) in self.seen for path in files)
         covered = referenced_by(kustomized)
         for path in files:
             owner = covered.get(os.path.realpath(path))
@@ -164,7 +165,7 @@ class _Sources:
                 self.skipped.append(Skipped(path=path, why=f"it is a base of {owner}"))
             else:
                 self._attempt(partial(self._rendered, path))
-        if len(self.objects) + len(self.errors) == before:
+        if len(self.objects) + len(self.errors) == before and not read:
             msg = "holds no manifests (*.yaml, *.yml, *.json with apiVersion and kind)"
             raise InputError(msg, where=Source(directory))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from meshsim.manifests.given import check_fields
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.mesh import Cluster, Mesh, Setting
 from meshsim.model.errors import InputError
@@ -40,13 +41,30 @@ def with_labels(
     """Labels (or annotations) set, or removed where the value is None."""
     cluster, manifest = find_object(mesh, name, evidence)
     edits: dict[tuple[str | int, ...], Any] = {("metadata", field, key): value for key, value in changes.items()}
-    return mesh.fork(cluster.with_objects([manifest.edited(edits, evidence)]))
+    return mesh.fork(cluster.with_objects([_accepted(manifest.edited(edits, evidence), evidence)]))
 
 
 def patched(mesh: Mesh, name: str, patch: Mapping[str, Any], evidence: Evidence) -> Mesh:
     """A JSON merge patch (RFC 7386) applied to an object."""
     cluster, manifest = find_object(mesh, name, evidence)
-    return mesh.fork(cluster.with_objects([manifest.replaced(merge(manifest.data, patch), evidence)]))
+    merged = merge(manifest.data, patch)
+    kept = merge(merged, {"apiVersion": manifest.data.get("apiVersion"), "kind": manifest.data.get("kind")})
+    metadata = merged.get("metadata")
+    if (
+        kept != merged
+        or not isinstance(metadata, Mapping)
+        or metadata.get("name") != manifest.name
+        or metadata.get("namespace", manifest.namespace) != manifest.namespace
+    ):
+        msg = f"a patch cannot change what is patched: {manifest.key} keeps its apiVersion, kind, name and namespace"
+        raise InputError(msg, where=evidence, hint="delete the object and apply another")
+    return mesh.fork(cluster.with_objects([_accepted(manifest.replaced(merged, evidence), evidence)]))
+
+
+def _accepted(manifest: Manifest, evidence: Evidence) -> Manifest:
+    """A changed object as it is; InputError where the API server would not take it."""
+    check_fields(manifest.data, manifest.api_version, manifest.kind, manifest.name, evidence)
+    return manifest
 
 
 def with_fields(mesh: Mesh, name: str, values: Mapping[str, Any], evidence: Evidence) -> Mesh:
@@ -62,7 +80,7 @@ def with_fields(mesh: Mesh, name: str, values: Mapping[str, Any], evidence: Evid
     except ValueError as error:
         msg = f"{name}: {error}"
         raise InputError(msg, where=evidence) from None
-    return mesh.fork(cluster.with_objects([changed]))
+    return mesh.fork(cluster.with_objects([_accepted(changed, evidence)]))
 
 
 def with_network(mesh: Mesh, cluster: str, network: str, evidence: Evidence) -> Mesh:

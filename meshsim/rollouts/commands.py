@@ -3,14 +3,15 @@
 Source: argo-rollouts pkg/kubectl-argo-rollouts/cmd/{promote,abort,retry,pause,undo,set}.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from meshsim.model.errors import UsageError
 from meshsim.rollouts.scale import current_step
-from meshsim.rollouts.spec import is_canary, steps_of
+from meshsim.rollouts.spec import canary, is_canary, steps_of
 from meshsim.rollouts.state import State
+from meshsim.rollouts.steps import EXTERNAL, kind_of
 from meshsim.rollouts.template_hash import same_template
 
 Fields = dict[str, Any]
@@ -127,7 +128,28 @@ def with_template(state: State, template: Mapping[str, Any]) -> State:
 
 def give_result(state: State, step: int | str, result: str) -> State:
     """The result of an analysis, experiment or plugin step (its index, or the template's or plugin's name)."""
+    known = tuple(_awaited(state.rollout))
+    if step not in known:
+        called = f"step {step}" if isinstance(step, int) else f"template {step!r}"
+        msg = f"{state.by} has no {called} that waits for a result"
+        raise UsageError(msg, hint=f"it has {', '.join(map(str, known))}" if known else "it has no such step")
     return replace(state, results={**state.results, step: result}, woken=True)
+
+
+def _awaited(rollout: Mapping[str, Any]) -> Iterator[int | str]:
+    """What a result can be given for: steps by index, their and the background analysis' templates, plugins by name."""
+    for index, step in enumerate(steps_of(rollout)):
+        if kind_of(step) in EXTERNAL:
+            yield index
+            yield from _names(step.get(kind_of(step)) or {})
+    yield from _names(canary(rollout).get("analysis") or {})
+
+
+def _names(value: Fields) -> Iterator[str]:
+    if value.get("name"):
+        yield str(value["name"])
+    for part in value.get("templates") or ():
+        yield str(part.get("templateName") or part.get("name"))
 
 
 def _spec(state: State, edit: Callable[[Fields], Fields]) -> State:

@@ -5,7 +5,7 @@ Source: argo-rollouts utils/rollout/rolloututil.go:133-190, pkg/kubectl-argo-rol
 
 from typing import NamedTuple
 
-from meshsim.rollouts.scale import current_set_weight, current_step
+from meshsim.rollouts.scale import Sets, current_set_weight, current_step
 from meshsim.rollouts.spec import (
     Fields,
     canary_weight,
@@ -17,6 +17,7 @@ from meshsim.rollouts.spec import (
     weights_of,
 )
 from meshsim.rollouts.state import State
+from meshsim.rollouts.weight import decide
 
 
 class Shown(NamedTuple):
@@ -89,3 +90,17 @@ def phase_of(rollout: Fields, status: Fields) -> tuple[str, str]:
     if not status.get("stableRS") or not is_promoted(status):
         return "Progressing", "waiting for all steps to complete"
     return "Healthy", ""
+
+
+def weight_in_force(state: State) -> int:
+    """The canary weight that the controller last recorded; of an observed revision whose status records none, what it
+    would have written (trafficrouting.go records one with every write, so such a status was cut short by hand)."""
+    recorded = weights_of(state.status)
+    stable, new = state.stable, state.current
+    if recorded is not None or routing(state.rollout) is None or state.error is not None:
+        return canary_weight(recorded)
+    if stable is None or new is None or is_promoted(state.status):
+        return 0
+    others = tuple(found for found in state.sets if found is not new and found is not stable)
+    decision = decide(dict(state.rollout), dict(state.status), Sets(new, stable, others), version=state.version)
+    return 0 if decision.held else decision.weight

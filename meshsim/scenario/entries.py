@@ -21,6 +21,8 @@ def misfits(entry: Mapping[str, Any], stated: Mapping[str, Any]) -> Iterator[Mis
     yield from _keys(entry["do"], stated)
     yield from _moment(entry, stated)
     yield from _labels(entry["do"], entry.get("labels"))
+    if entry["do"] == "drain" and not str(entry.get("target") or "eastwest:").startswith("eastwest:"):
+        yield Misfit(("target",), f"drain takes an east-west gateway, not {entry['target']}", "write eastwest:CLUSTER")
 
 
 def _keys(verb: str, stated: Mapping[str, Any]) -> Iterator[Misfit]:

@@ -81,7 +81,10 @@ def object_(text: str, clusters: Collection[str]) -> None:
 
 
 def target(text: str, clusters: Collection[str]) -> None:
-    """`target` of fail, recover and drain."""
+    """`target` of fail, recover and drain: one thing, by its whole name."""
+    if "*" in text:
+        msg = f"{text!r} names no single target"
+        raise Unfit(msg, "write one entry a target")
     scheme, colon, rest = text.partition(":")
     if not colon:
         workload(text, clusters)

@@ -137,7 +137,13 @@ def edit(
 
         mesh, later = workloads.edited(mesh, entry, now, timing, evidence)
         return replace(deployed, mesh=mesh), later
-    return replace(deployed, mesh=_EDITS[entry.verb](deployed, entry, evidence, applied)), ()
+    try:
+        return replace(deployed, mesh=_EDITS[entry.verb](deployed, entry, evidence, applied)), ()
+    except InputError as error:
+        if error.where != evidence:
+            raise
+        msg = f"{entry.verb}: {error.message}"
+        raise InputError(msg, where=entry.source, hint=error.hint) from error
 
 
 def _labels(deployed: Deployed, entry: Entry, evidence: Written, _: Applied) -> Mesh:

@@ -106,6 +106,33 @@ class TestPrecedence:
         assert shares(row) == (0, 0, 1, 0)
 
 
+class TestFailures:
+    """What a failed row says of itself."""
+
+    def test_an_unmeshed_client_is_told_why_the_global_name_does_not_resolve(self) -> None:
+        """Solo docs, CNI ambient.dnsCapture: the mesh's own names exist for captured pods only."""
+        row = only(scenario(with_rollout(), with_client("unmeshed"), calls=[("c2/shop/client", GLOBAL)]))
+        assert (row.verdict, row.reasons) == (Verdict.FAILING, ("MS101", "MS103"))
+        assert [e.code for e in row.errors] == ["nxdomain"]
+
+    def test_a_name_that_nobody_has_is_no_matter_of_the_mesh(self) -> None:
+        row = only(scenario(with_rollout(), with_client("unmeshed"), calls=[("c2/shop/client", "nobody.shop:80")]))
+        assert row.reasons == ("MS103",)
+
+    def test_a_waypoint_without_the_port_is_a_waypoint_all_the_same(self) -> None:
+        """ztunnel hands over to the waypoint whatever the port; the waypoint has no chain for it and closes."""
+        row = only(scenario(with_rollout(), calls=[(CLIENT, LOCAL.partition(":")[0] + ":9999")]))
+        assert (row.verdict, row.reasons) == (Verdict.FAILING, ("MS208",))
+        assert "waypoint:c1/shop/waypoint" in row.hops
+
+    def test_what_ztunnel_closes_is_a_connection(self) -> None:
+        part = with_rollout(bound=False)
+        the(part, "Service", SERVICE)["spec"]["selector"] = {"app": "nobody"}
+        row = only(scenario(part, calls=[(CLIENT, LOCAL)]), 0.0)
+        assert [e.code for e in row.errors] == ["reset"]
+        assert (row.hops, row.granularity) == (("ztunnel:c1",), "connection")
+
+
 class TestMasked:
     @pytest.mark.parametrize(("bound", "verdict"), [(False, Verdict.BYPASSED), (True, Verdict.APPLIED)])
     def test_one_replica_at_fifty_percent_looks_the_same_with_and_without_the_split(
@@ -249,6 +276,17 @@ class TestObserved:
         row = only(self.document((80, 20), 20), 0.0)
         assert (row.verdict, row.desired) == (Verdict.APPLIED, {"stable": F(4, 5), "canary": F(1, 5)})
         assert shares(row) == (F(4, 5), F(1, 5), 0, 0)
+
+    @pytest.mark.parametrize("noted", [{"currentStepIndex": 1}, {}])
+    def test_a_status_without_weights_wants_what_its_step_says(self, noted: dict[str, int]) -> None:
+        """setWeight 20 is the first step, and an unset index is the first (argo-rollouts utils/replicaset/canary.go
+        GetCurrentCanaryStep): the controller would have written 20."""
+        document = self.document((80, 20), None)
+        status = the(document["clusters"]["c1"], "Rollout", SERVICE)["status"]
+        del status["currentStepIndex"]
+        status.update(noted)
+        row = only(document, 0.0)
+        assert (row.verdict, row.desired) == (Verdict.APPLIED, {"stable": F(4, 5), "canary": F(1, 5)})
 
     def test_a_route_that_somebody_rewrote_is_skewed_and_named(self) -> None:
         row = only(self.document((60, 40), 20), 0.0)

@@ -92,6 +92,11 @@ def test_a_file_reached_twice_is_read_once(inside: Path) -> None:
     assert names("m", "m/a.yaml", "m/*.yaml") == ["a"]
 
 
+def test_a_directory_reached_twice_is_read_once(inside: Path) -> None:
+    write(inside, **{"m/a.yaml": service("a")})
+    assert names("m", "m") == ["a"]
+
+
 def test_the_same_object_in_two_files_is_an_error_with_both_places(inside: Path) -> None:
     write(inside, **{"a.yaml": service("s"), "b.yaml": service("s")})
     with pytest.raises(InputError) as raised:

@@ -197,6 +197,35 @@ def test_unknown_targets_are_refused_with_what_there_is(scenario: MakeSession) -
         scenario("guide-gateway-api", [(1.0, "fail", {"target": "waypoint:cluster1/default/nothing"})]).situation(2.0)
 
 
+@pytest.mark.parametrize(
+    ("patch", "sentence"),
+    [
+        ({"spec": {"ports": "http"}}, "spec.ports must be a list"),
+        ({"kind": "Deployment"}, "keeps its apiVersion, kind, name and namespace"),
+        ({"metadata": {"name": "another"}}, "keeps its apiVersion, kind, name and namespace"),
+        ({"metadata": None}, "keeps its apiVersion, kind, name and namespace"),
+    ],
+)
+def test_a_patch_that_the_api_server_refuses_is_refused(
+    scenario: MakeSession, patch: dict[str, Any], sentence: str
+) -> None:
+    """Kubernetes API conventions: what identifies an object is immutable, and a field has the type of its schema."""
+    entry = (1.0, "patch", {"object": "cluster1/Service/default/helloworld", "patch": patch})
+    with pytest.raises(InputError, match=sentence):
+        scenario("guide-gateway-api", [entry]).situation(2.0)
+
+
+@pytest.mark.parametrize(
+    ("verb", "names"),
+    [("analysis-result", {"step": 1}), ("plugin-result", {"step": 9}), ("analysis-result", {"template": "rate"})],
+)
+def test_a_result_that_no_step_waits_for_is_refused(scenario: MakeSession, verb: str, names: dict[str, Any]) -> None:
+    """The guide's Rollout has the steps setWeight, pause, setWeight: nothing that ends with a result."""
+    entry = (1.0, verb, {"rollout": "cluster1/default/helloworld", "result": "failed", **names})
+    with pytest.raises(InputError, match="waits for a result"):
+        scenario("guide-gateway-api", [entry]).situation(2.0)
+
+
 def spans(found: Timeline, frm: str) -> list[tuple[float, float | None, Fraction]]:
     lane = next(lane for lane in found.lanes if lane.frm == frm)
     return [(s.start, s.end, s.row.effective.canary) for s in lane.spans if s.row.effective is not None]
