@@ -66,10 +66,22 @@ class Lagging:
         for call in session.calls_in(now):
             if not picked(call):
                 continue
-            rows, orders = self._worst(deployed, now, call, known, t)
+            rows, _, orders = self._worst(deployed, now, call, known, t)
             chosen = chosen or orders > 1
             found.append((call, rows))
         return tuple(found), chosen
+
+    def worst_at(
+        self, session: Asked, t: float, picked: Callable[[Call], bool]
+    ) -> tuple[Situation, Situation, Call] | None:
+        """The first call picked, with the situation as it is and as late proxies see it in the worst order."""
+        deployed = self._history.deployed(self._history.upto(t))
+        now, known = Situation(deployed), _Knowledge(self, ticks(t))
+        for call in session.calls_in(now):
+            if picked(call):
+                _, choice, _ = self._worst(deployed, now, call, known, t)
+                return now, self._situation(deployed, now, known, choice, t), call
+        return None
 
     def situation_at(self, t: float) -> Situation:
         """The situation at an instant with every update as late as it may be."""
@@ -92,8 +104,9 @@ class Lagging:
 
     def _worst(
         self, deployed: Deployed, now: Situation, call: Call, known: "_Knowledge", t: float
-    ) -> tuple[tuple[Row, ...], int]:
-        """The rows of the worst order: only families that the call's way asks for, and that may be late, are varied."""
+    ) -> tuple[tuple[Row, ...], Mapping[Variable, int], int]:
+        """The rows of the worst order, that order, and how many were tried: only families that the call's way asks
+        for, and that may be late, are varied."""
         tried: dict[tuple[tuple[Variable, int], ...], tuple[Row, ...]] = {}
         asked: dict[Variable, Sequence[int]] = {}
         while True:
@@ -106,7 +119,8 @@ class Lagging:
                     asked.update(known.asked)
             if len(asked) == before or len(tried) > MOST_ORDERS:
                 break
-        return max(tried.values(), key=_badness), len(tried)
+        worst = max(tried, key=lambda key: _badness(tried[key]))
+        return tried[worst], dict(worst), len(tried)
 
 
 @final

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import final
 
+from meshsim.analysis.course import Course
+from meshsim.analysis.ejecting import Ejecting, shares_of
+from meshsim.analysis.ejections import Ejected
 from meshsim.model.frozen import frozen
-from meshsim.model.shares import total
 from meshsim.model.timeline import Lane, Timeline
-from meshsim.model.verdict import Row
-from meshsim.simulation.streams import stream
+from meshsim.simulation.streams import Stream, stream
 from meshsim.simulation.traffic import Leaves, leaves
 from meshsim.simulation.traffic_timeline import Interval, arrivals, paced
 
@@ -18,7 +19,7 @@ from meshsim.simulation.traffic_timeline import Interval, arrivals, paced
 class SpanSample:
     """[start, stop) in seconds: exact shares and drawn counts by version (or by what a failed request reads).
 
-    Both are empty where the call is undetermined then.
+    Both are empty where the call is undetermined then. The request that ejects a host belongs to the span it ends.
     """
 
     start: float
@@ -32,29 +33,73 @@ class SpanSample:
 @final
 @frozen
 class LaneSample:
-    """One client's requests over time."""
+    """One client's requests over time, the ejections that they led to, the law of those, and what is not followed."""
 
     frm: str
     to: str
     path: str
     spans: tuple[SpanSample, ...]
+    ejections: tuple[Ejected, ...] = ()
+    laws: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def over_time(
-    found: Timeline, *, rate: Fraction, seed: int, frm: str | None = None, poisson: bool = False
+    found: Timeline,
+    *,
+    rate: Fraction,
+    seed: int,
+    frm: str | None = None,
+    poisson: bool = False,
+    course: Course | None = None,
 ) -> tuple[LaneSample, ...]:
     """Every lane's requests at `rate` a second, each independent: sent at a fixed pace (request i at i/rate), or as
-    Poisson arrivals. Seeded by the scenario's name, client, callee and path."""
+    Poisson arrivals. Seeded by the scenario's name, client, callee and path.
+
+    With the `course` of the run, hosts that fail are ejected where an Envoy detects outliers.
+    """
     lanes: dict[tuple[str, str, str], Lane] = {}
     for lane in found.lanes:
         if frm in {None, lane.frm}:
             lanes.setdefault((lane.frm, lane.to, lane.path), lane)
-    return tuple(_sampled(found, lane, rate, seed, poisson=poisson) for lane in lanes.values())
+    return tuple(_lane(found, lane, rate, seed, poisson=poisson, course=course) for lane in lanes.values())
 
 
-def _sampled(found: Timeline, lane: Lane, rate: Fraction, seed: int, *, poisson: bool) -> LaneSample:
-    source = stream(seed, found.scenario, lane.frm, lane.to, lane.path, "over time")
-    shares = [_shares(span.row) for span in lane.spans]
+def _lane(
+    found: Timeline, lane: Lane, rate: Fraction, seed: int, *, poisson: bool, course: Course | None
+) -> LaneSample:
+    names = (found.scenario, lane.frm, lane.to, lane.path)
+    source = stream(seed, *names, "over time")
+    failing = any(span.row.effective is not None and span.row.effective.error for span in lane.spans)
+    if course is None or not failing:
+        return _sampled(found, lane, rate, source, poisson=poisson)
+    followed = Ejecting(lane, course, source, rate, seed, names, poisson=poisson)
+    followed.run(found.end)
+    if not followed.met:
+        return _sampled(found, lane, rate, source, poisson=poisson)
+    return LaneSample(
+        frm=lane.frm,
+        to=lane.to,
+        path=lane.path,
+        spans=tuple(
+            SpanSample(
+                start=float(piece.start),
+                stop=float(piece.stop),
+                cause=piece.cause,
+                verdict=piece.verdict,
+                shares=piece.shares,
+                counts=piece.counts,
+            )
+            for piece in followed.pieces
+        ),
+        ejections=tuple(followed.ejections),
+        laws=tuple(followed.laws),
+        notes=tuple(followed.notes),
+    )
+
+
+def _sampled(found: Timeline, lane: Lane, rate: Fraction, source: Stream, *, poisson: bool) -> LaneSample:
+    shares = [shares_of(span.row) for span in lane.spans]
     names = sorted({name for one in shares for name in one})
     parts = [
         Interval(
@@ -81,10 +126,3 @@ def _sampled(found: Timeline, lane: Lane, rate: Fraction, seed: int, *, poisson:
             for span, part, one, counts in zip(lane.spans, parts, shares, drawn, strict=True)
         ),
     )
-
-
-def _shares(row: Row) -> dict[str, Fraction]:
-    if row.effective is None:
-        return {}
-    errors = total((f"{error.code} {error.flag}".strip(), error.share) for error in row.errors)
-    return dict(row.versions) | errors

@@ -165,6 +165,7 @@ def _over_time(session: "Session", options: argparse.Namespace) -> int:
     """A loop that runs through the whole timeline: a table of its intervals, and the figure."""
     from fractions import Fraction
 
+    from meshsim.analysis.course import Course
     from meshsim.analysis.intervals import timeline
     from meshsim.analysis.sampling_time import over_time
     from meshsim.report import sample as printed
@@ -174,7 +175,9 @@ def _over_time(session: "Session", options: argparse.Namespace) -> int:
         raise UsageError(msg, hint="leave out -o and --at")
     rate = Fraction(session.scenario.traffic.rate or 1)
     seed = session.scenario.sampling.seed if options.seed is None else options.seed
-    lanes = over_time(timeline(session, mode=mode_of(options)), rate=rate, seed=seed, frm=options.frm)
+    mode = mode_of(options)
+    found, course = timeline(session, mode=mode), Course(session, mode)
+    lanes = over_time(found, rate=rate, seed=seed, frm=options.frm, course=course)
     from meshsim.report.sample_figure import draw_over_time
 
     if options.output in PICTURES:

@@ -250,6 +250,10 @@ class DumpedEnvoy:
         evidence = Dumped(self.dump.paths[0], dumped.line)
         facts = (Fact(self.compiled.id, f"cluster {name}", shown, evidence), *(f for e in endpoints for f in e.why))
         empty = "" if endpoints else compiled.empty_reason if compiled is not None else ""
+        outlier = dumped.cluster.outlier
+        if outlier is not None:
+            why = Fact(self.compiled.id, f"cluster {name} outlier_detection", "set", evidence)
+            outlier = replace(outlier, why=(why,))
         return replace(
             dumped.cluster,
             endpoints=endpoints,
@@ -257,6 +261,7 @@ class DumpedEnvoy:
             marks=compiled.marks if compiled is not None else frozenset(),
             why=facts,
             unmodelled=tuple(f"{evidence.path}: {limit}" for limit in limits),
+            outlier=outlier,
         )
 
 

@@ -13,6 +13,7 @@ from meshsim.controlplane.hosts import Host, Place, hosts_of, proxy_labels, row_
 from meshsim.controlplane.known import KnownService, Member, Port, target_port
 from meshsim.controlplane.locality import LABEL_OF_SCOPE, distribute, priorities
 from meshsim.controlplane.meshconfig import locality_setting, mesh_config
+from meshsim.controlplane.outliers import outlier_of
 from meshsim.mesh.mesh import Cluster
 from meshsim.mesh.pods import HASH_LABEL
 from meshsim.model.facts import Fact, Facts
@@ -120,6 +121,7 @@ def cluster_of(
         why=facts.read(),
         unmodelled=(*limits, *_node_local(service, served), *_zone_aware(service, hosts, setting)),
         contested=(*contested, *_unsure(service, endpoints)),
+        outlier=outlier_of(policy, rule, subset, place.cluster.name),
     )
 
 

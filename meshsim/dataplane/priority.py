@@ -129,9 +129,8 @@ def locality_weighted(
 def choose(cluster: Cluster) -> tuple[tuple[Fraction, Endpoint], ...]:
     """Every endpoint a request of this cluster may be sent to, with its exact share; empty is a 503 (UH)."""
     weights = cluster.locality_weights
-    endpoints = [e for e in cluster.endpoints if weights is None or weights.get(e.locality)]
     levels: dict[int, list[Endpoint]] = {}
-    for endpoint in endpoints:
+    for endpoint in cluster.hosts:
         levels.setdefault(0 if weights is not None else endpoint.priority, []).append(endpoint)
     ordered = [levels[priority] for priority in sorted(levels)]
     loads = priority_load([_health(level) for level in ordered], cluster.panic)

@@ -56,7 +56,7 @@ CANNOT: Final[Mapping[str, str]] = {
     "pod. The lab compares shares with one request a connection; a test shows the pinning by itself",
     "load": "requests come few at a time. LEAST_REQUEST bends unequal weights under concurrent load, and sends more to "
     "hosts that fail fast",
-    "ejection": "outlier detection is no part of the tables; a test holds its cap, and what follows, against Envoy",
+    "ejection": "the lab's Envoys detect no outliers; a test holds the cap, and what follows, against Envoy",
     "latency, loss and throughput": "both ends share one machine",
     "other platforms": "the lab needs Linux: 127.0.0.0/8 and PR_SET_PDEATHSIG",
 }

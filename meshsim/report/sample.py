@@ -76,6 +76,12 @@ def over_time(lanes: Sequence[LaneSample]) -> str:
                 f"{count:>7} {clean(name)}  expected {percent(span.shares[name])}"
                 for name, count in span.counts.items()
             ]
+        for one in lane.ejections:
+            where = f"{clean(one.hop)} ejects {clean(one.host)} from {clean(one.cluster)}"
+            end = f"gone from what it knows at {one.until:g}s" if one.gone else f"back at {one.until:g}s"
+            lines.append(f"  ejection: at {one.at:g}s {where}, {end}")
+        lines += [f"  law: {clean(law)}" for law in lane.laws]
+        lines += [f"  note: {clean(note)}" for note in lane.notes]
         lines.append("")
     return "\n".join(lines)
 

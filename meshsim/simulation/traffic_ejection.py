@@ -187,7 +187,7 @@ def hitting_time(
 def _gamma(bits: Bits, shape: int) -> float:
     """A Gamma(shape, 1) variable: a sum of exponentials, or Marsaglia and Tsang's method (2000) for many."""
     if shape <= 16:
-        return -sum(log(_unit(bits)) for _ in range(shape))
+        return sum(exponential(bits) for _ in range(shape))
     d = shape - 1 / 3
     c = 1 / sqrt(9 * d)
     while True:
@@ -195,6 +195,11 @@ def _gamma(bits: Bits, shape: int) -> float:
         v = (1 + c * x) ** 3
         if v > 0 and log(_unit(bits)) < 0.5 * x * x + d - d * v + d * log(v):
             return d * v
+
+
+def exponential(bits: Bits) -> float:
+    """An exponential variable of mean 1."""
+    return -log(_unit(bits))
 
 
 def _unit(bits: Bits) -> float:

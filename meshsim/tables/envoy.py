@@ -132,6 +132,26 @@ class Endpoint:
 
 @final
 @frozen
+class Outlier:
+    """When Envoy takes a host of a cluster out for its errors, times in seconds (envoy api
+    config/cluster/v3/outlier_detection.proto; success rates are off wherever Istio writes it).
+
+    A host that is out for the nth time comes back with the first sweep, one every `interval`, after n times `base`, at
+    most `longest`. `percent` of all hosts may be out at once. `why` is where it is set.
+    """
+
+    consecutive: int = 5
+    interval: float = 10.0
+    base: float = 30.0
+    longest: float = 300.0
+    percent: int = 10
+    limits: tuple[str, ...] = ()
+    """Sentences on what of it is not modelled."""
+    why: tuple[Fact, ...] = field(default=(), compare=False)
+
+
+@final
+@frozen
 class Cluster:
     """One Envoy cluster: a service's port, perhaps a subset of it, with its hosts.
 
@@ -158,6 +178,14 @@ class Cluster:
     """Sentences on what this cluster does that is not modelled and matters."""
     contested: tuple[str, ...] = ()
     """Questions that the sources leave open about its hosts."""
+    outlier: Outlier | None = None
+    """Outlier detection; None where it is off."""
+
+    @property
+    def hosts(self) -> tuple[Endpoint, ...]:
+        """The hosts that Envoy holds: of the localities that have a weight, where localities are weighed."""
+        weights = self.locality_weights
+        return self.endpoints if weights is None else tuple(e for e in self.endpoints if weights.get(e.locality))
 
 
 @final

@@ -20,6 +20,7 @@ from made_meshes import (
 )
 
 from meshsim.tables.envoy import Cluster as EnvoyCluster
+from meshsim.tables.envoy import Outlier
 from meshsim.tables.workload import Locality
 
 STUB = service(labels=GLOBAL)
@@ -342,3 +343,27 @@ spec:
         name = at.chains["example.com:80"].routes[0].clusters[0].cluster
         assert at.missing_cluster_status[name] == 500
         assert len(self.front(cluster("c1", *far, INGRESS % "other", grant)).endpoints) == 1
+
+
+class TestOutlierDetection:
+    """Envoy's defaults where a DestinationRule leaves something out (Istio API, OutlierDetection)."""
+
+    def test_it_is_off_unless_a_rule_sets_it(self) -> None:
+        assert whole(cluster("c1", *HOME, pods(1))).outlier is None
+
+    def test_what_is_left_out_takes_envoys_defaults_and_the_place_is_known(self) -> None:
+        found = whole(cluster("c1", *HOME, pods(1), rule("{outlierDetection: {}}"))).outlier
+        assert found == Outlier(consecutive=5, interval=10.0, base=30.0, longest=300.0, percent=10)
+        assert [fact.name for fact in found.why] == ["spec.trafficPolicy.outlierDetection"]
+
+    def test_every_field_is_taken_and_the_lower_threshold_counts(self) -> None:
+        said = (
+            "{outlierDetection: {consecutive5xxErrors: 7, consecutiveGatewayErrors: 3, interval: 1m30s, "
+            "baseEjectionTime: 500ms, maxEjectionPercent: 40}}"
+        )
+        found = whole(cluster("c1", *HOME, pods(1), rule(said))).outlier
+        assert found == Outlier(consecutive=3, interval=90.0, base=0.5, longest=300.0, percent=40)
+
+    def test_zero_errors_switch_it_off(self) -> None:
+        said = "{outlierDetection: {consecutive5xxErrors: 0}}"
+        assert whole(cluster("c1", *HOME, pods(1), rule(said))).outlier is None

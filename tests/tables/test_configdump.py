@@ -14,7 +14,7 @@ from meshsim.tables.configdump.matches import route_match
 from meshsim.tables.configdump.message import Message
 from meshsim.tables.configdump.routes import route_configuration
 from meshsim.tables.configdump.rows import DumpedCluster, VirtualHost
-from meshsim.tables.envoy import Cluster, Endpoint, Via
+from meshsim.tables.envoy import Cluster, Endpoint, Outlier, Via
 from meshsim.tables.workload import Locality
 
 REQUEST = HttpRequest(path="/api/v1?x=1", authority="shop.example.com", headers={"x-canary": "yes", "accept": "a/b"})
@@ -291,3 +291,36 @@ def test_the_most_specific_domain_wins(asked: str, name: str) -> None:
 def test_values_of_another_shape_are_sentences(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         route_match(message(**fields))
+
+
+def test_outlier_detection_is_read_with_envoys_defaults() -> None:
+    """outlier_detection.proto: 5 errors, 10 s, 30 s, 300 s and 10 % where absent; success rates enforced by default."""
+    bare = cluster(message(name="x", type="EDS", outlier_detection={"enforcing_success_rate": 0})).cluster.outlier
+    assert bare == Outlier(consecutive=5, interval=10.0, base=30.0, longest=300.0, percent=10)
+    said = {
+        "consecutive_5xx": 7,
+        "consecutive_gateway_failure": 3,
+        "enforcing_consecutive_gateway_failure": 100,
+        "enforcing_success_rate": 0,
+        "interval": "0.5s",
+        "base_ejection_time": "60s",
+        "max_ejection_percent": 50,
+    }
+    found = cluster(message(name="x", type="EDS", outlier_detection=said)).cluster.outlier
+    assert found == Outlier(consecutive=3, interval=0.5, base=60.0, longest=300.0, percent=50)
+    assert cluster(message(name="x", type="EDS")).cluster.outlier is None
+    off = {"enforcing_consecutive_5xx": 0, "enforcing_success_rate": 0}
+    assert cluster(message(name="x", type="EDS", outlier_detection=off)).cluster.outlier is None
+
+
+def test_ways_of_ejecting_that_are_not_modelled_are_told() -> None:
+    said = {"split_external_local_origin_errors": True, "enforcing_consecutive_5xx": 50}
+    found = cluster(message(name="x", type="EDS", outlier_detection=said)).cluster.outlier
+    assert found is not None
+    assert found.limits == (
+        "enforcing_consecutive_5xx 50",
+        "split_external_local_origin_errors",
+        "ejection by success rate",
+    )
+    with pytest.raises(InputError, match="is no duration"):
+        cluster(message(name="x", type="EDS", outlier_detection={"interval": "soon"}))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from meshsim.tables.configdump.message import Message
+from meshsim.tables.configdump.outliers import outlier
 from meshsim.tables.configdump.rows import Assignment, DumpedCluster, Host
 from meshsim.tables.envoy import Cluster, Endpoint, Via
 from meshsim.tables.workload import Locality
@@ -67,6 +68,7 @@ def cluster(row: Message, line: int = 0) -> DumpedCluster:
         panic=int(percent) if isinstance(percent, int | float) and 0 <= percent <= 100 else 0,
         locality_weights={} if common.has("locality_weighted_lb_config") else None,
         unmodelled=tuple(limits),
+        outlier=outlier(row.row("outlier_detection")) if row.has("outlier_detection") else None,
     )
     service = row.row("eds_cluster_config").text("service_name") or name
     bare = DumpedCluster(cluster=found, service=service, hosts=None, line=line)
