@@ -9,6 +9,7 @@ from meshsim.analysis.situation import Managed, Situation
 from meshsim.controlplane import links
 from meshsim.controlplane.destinationrules import host_matches
 from meshsim.mesh.health import outage_between
+from meshsim.model.evidence import Evidence, Written
 from meshsim.model.names import absolute_host, subject
 from meshsim.model.trace import Path
 from meshsim.model.verdict import Assumption, Shares, Verdict
@@ -60,33 +61,35 @@ def _unmanageable(situation: Situation, name: str) -> bool:
 
 
 def _rewritten(situation: Situation, rollout: Managed) -> bool:
-    """Whether a managed route's weights differ from those that the controller recorded as written."""
+    """Whether a managed route's weights differ from those that the controller recorded as written. What it wrote itself
+    in a sync that then failed is not recorded (argo-rollouts rollout/trafficrouting.go: no available canary pod, so a
+    weight of 0, and then the DestinationRule waits), and is nobody else's doing."""
     recorded = rollout.state.status.get("canary", {}).get("weights")
     if not recorded:
         return False
     return any(
-        weight is not None and weight != rollout.weight
+        weight != rollout.weight and not (isinstance(where, Written) and where.by == rollout.state.by)
         for name in rollout.routes
-        for weight in _canary_weights(situation, rollout, name)
+        for weight, where in _canary_weights(situation, rollout, name)
     )
 
 
-def _canary_weights(situation: Situation, rollout: Managed, name: str) -> list[int | None]:
+def _canary_weights(situation: Situation, rollout: Managed, name: str) -> list[tuple[int, Evidence]]:
     manifest = situation.object(name)
     if manifest is None:
         return []
     spec = canary(rollout.state.rollout)
     if manifest.kind != "VirtualService":
         return [
-            int(b["weight"])
-            for r in manifest.get("spec", "rules", default=[])
-            for b in r.get("backendRefs") or ()
+            (int(b["weight"]), manifest.evidence("spec", "rules", i, "backendRefs", j, "weight"))
+            for i, r in enumerate(manifest.get("spec", "rules", default=[]))
+            for j, b in enumerate(r.get("backendRefs") or ())
             if b.get("name") == spec.get("canaryService") and b.get("weight") is not None and len(r["backendRefs"]) > 1
         ]
     routing = spec.get("trafficRouting", {}).get("istio", {})
     subset = (routing.get("destinationRule") or {}).get("canarySubsetName")
     canary_service = routed_services(rollout.state.rollout, rollout.state.status)[1]
-    found: list[int | None] = []
+    found: list[tuple[int, Evidence]] = []
     routes = manifest.get("spec", "http", default=[])
     for namespace, service, entry in virtual_services(rollout.state.rollout):
         if (namespace, service) != (manifest.namespace, manifest.name):
@@ -96,11 +99,12 @@ def _canary_weights(situation: Situation, rollout: Managed, name: str) -> list[i
         except Exception:  # noqa: BLE001 - the controller refuses this VirtualService
             return []
         for index in chosen:
-            for part in routes[index].get("route") or ():
+            for place, part in enumerate(routes[index].get("route") or ()):
                 host = str((part.get("destination") or {}).get("host", "")).partition(".")[0]
                 named = (part.get("destination") or {}).get("subset")
                 if (subset and named == subset) or (not subset and host == canary_service):
-                    found.append(int(part.get("weight") or 0))
+                    where = manifest.evidence("spec", "http", index, "route", place, "weight")
+                    found.append((int(part.get("weight") or 0), where))
     return found
 
 

@@ -22,7 +22,8 @@ def causes(
     for step in path.steps:
         found.extend(_of_step(situation, rollout, path, step, client, managed=managed, elsewhere=elsewhere))
     decided = any(step.l7 and not _as_client(step) for step in path.steps)
-    if not managed and not elsewhere and not decided and not found:
+    turned_away = isinstance(path.outcome, Failed) and path.outcome.where.startswith("gateway:")  # no such listener
+    if not managed and not elsewhere and not decided and not found and not turned_away:
         reached = any(step.hop.startswith("waypoint:") for step in path.steps)
         found.append("MS208" if reached else "MS202")  # a waypoint that has nothing for the called port is still one
     yield from dict.fromkeys(found)

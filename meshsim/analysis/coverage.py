@@ -6,6 +6,7 @@ from typing import Final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.extensions import GATEWAY_NAME, Place, acting
+from meshsim.analysis.istiodflags import switched
 from meshsim.analysis.situation import Managed, Situation
 from meshsim.controlplane.policies import is_for_ztunnel, unevaluated
 from meshsim.manifests.fields import relevant_fields
@@ -42,7 +43,7 @@ def unmodelled(situation: Situation, call: Call, rollout: Managed | None, trace:
             if field == _FURTHER or (field == _AFFINITY and not plain):
                 continue
             found[f"{subject(cluster, manifest.key)} {field} ({where}) is not modelled"] = None
-    for sentence in (*_further(situation, call), *_objects(situation, call, paths)):
+    for sentence in (*_further(situation, call), *_objects(situation, call, paths), *switched(situation, paths)):
         found[sentence] = None
     return tuple(found)
 

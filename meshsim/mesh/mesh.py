@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from meshsim.manifests.manifest import Manifest
 from meshsim.model.evidence import Assumed, Evidence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from meshsim.manifests.dumps.ztunnel import ZtunnelDump
 
 SYSTEM_NAMESPACE = "istio-system"
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 @final
@@ -115,8 +117,8 @@ class Cluster:
         return setting.value
 
     def flag(self, facts: Facts, name: str, default: str, source: str) -> bool:
-        """Read a boolean environment variable as Go's ParseBool does, recorded."""
-        return self.env(facts, name, default, source).strip().lower() in {"1", "t", "true"}
+        """Read a boolean environment variable, recorded; the default where it holds what is none."""
+        return parse_bool(self.env(facts, name, default, source), default=default == "true")
 
     def namespace(self, name: str) -> Manifest | None:
         """The Namespace object, if the manifests describe it."""
@@ -128,6 +130,15 @@ class Cluster:
         objects = {key: m for key, m in self.objects.items() if key not in gone} if gone else dict(self.objects)
         objects.update({m.key: m for m in changed})
         return replace(self, objects=objects)
+
+
+def parse_bool(text: str, *, default: bool) -> bool:
+    """What Go's strconv.ParseBool takes; anything else is warned of and means the default (istio pkg/env/var.go).
+
+    >>> [parse_bool(text, default=True) for text in ("T", "0", "False", "no", "tRuE", "")]
+    [True, False, False, True, True, True]
+    """
+    return True if text in _TRUE else False if text in _FALSE else default
 
 
 @final

@@ -120,6 +120,9 @@ class Row:
         return None if self.effective is None else {role: str(share) for role, share in self.effective.items() if share}
 
 
+setattr(Row, "from", property(lambda row: row.frm, doc="The JSON key of `frm`, by getattr: `from` is Python's own."))
+
+
 @final
 @record
 class Found:

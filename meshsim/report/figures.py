@@ -156,8 +156,8 @@ def _lane(lane: Lane, panel: "Axes", ruler: Ruler, *, several: bool) -> None:
     panel.set_xlim(0, ruler.seconds)
     panel.set_yticks([0, 100], ["0", "100 %"])
     path = clean(lane.path) if lane.path != "/" else ""
-    how = clean(lane.caller.removeprefix(lane.frm)).replace("$", r"\$")
-    label = f"$\\bf{{{_bold(lane.frm)}}}${how}\n→ {clean(lane.to)}{path}"
+    how = clean(lane.caller.removeprefix(lane.frm)).strip().replace("$", r"\$")
+    label = f"$\\bf{{{_bold(lane.frm)}}}$" + (f"\n{how}" if how else "") + f"\n→ {clean(lane.to)}{path}"
     if several:
         label += f"\nfor {clean(lane.rollout or '')}"
     panel.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=_SMALL, color=INK)

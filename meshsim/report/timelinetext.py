@@ -17,6 +17,7 @@ from meshsim.report.timeline import Got, Stretch, Table, incidents, moment, roll
 from meshsim.report.words import clean
 
 _NARROW: Final = 120
+_BESIDE: Final = 2
 _WEIGHTS: Final = re.compile(r"(set \S+ actual \S+) ")
 _STYLES = {"error": "bold white on red", "stale": "black on yellow", "masked": "bold reverse yellow"}
 
@@ -41,7 +42,7 @@ def table(found: Timeline, heading: Heading, paper: Paper) -> str:
 
 
 def _table(one: Table, paper: Paper) -> list[RenderableType]:
-    callers = [_broken(caller, paper) for caller in one.callers]
+    callers = [_broken(caller, len(one.callers)) if _narrow(paper) else caller for caller in one.callers]
     made = grid(4 + len(callers), header=("when", "rollout", "wants", *callers, "because"))
     made.columns[0].no_wrap = True
     for line in one.lines:
@@ -51,11 +52,11 @@ def _table(one: Table, paper: Paper) -> list[RenderableType]:
     return [head, indented(made)]
 
 
-def _broken(caller: str, paper: Paper) -> str:
-    """A caller's name in two lines where lines are short: the workload under where it is."""
+def _broken(caller: str, beside: int) -> str:
+    """A caller's name on lines of its own: the workload under where it is; each part where several stand beside."""
     name, space, how = caller.partition(" ")
-    head, slash, tail = name.rpartition("/")
-    return f"{head}\n/{tail}{space}{how}" if slash and _narrow(paper) else caller
+    parts = name.split("/") if beside > _BESIDE else name.rsplit("/", 1)
+    return "\n/".join(parts) + space + how
 
 
 def _shows(line: Stretch, paper: Paper) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from strategies.asking import ask
-from strategies.cases import GLOBAL, scenario, the, with_client, with_pods, with_rollout
+from strategies.cases import GLOBAL, LOCAL, scenario, the, with_client, with_pods, with_rollout
 from strategies.meshes import NAMESPACE, SERVICE, Document
 
 from meshsim.model.verdict import Row, Verdict
@@ -281,6 +281,15 @@ def test_a_locked_down_pod_is_refused_to_an_ingress_that_goes_around_the_waypoin
     row = through("istio", policy)
     assert [(e.code, e.share) for e in row.errors] == [("503", 1)]
     assert set(row.reasons) == {"MS205", "MS504"}
+
+
+def test_a_port_that_a_gateway_does_not_listen_on_is_refused_and_no_waypoint_would_help() -> None:
+    part = with_rollout()
+    part["manifests"].extend(front("istio", LOCAL.partition(":")[0]))
+    row = only(scenario(part, calls=[("ingress:c1/shop/front", "web.example.com:8080")], dialect="istio/1.31"))
+    assert row.verdict is Verdict.FAILING
+    assert [(e.code, e.share, e.where) for e in row.errors] == [("refused", 1, "gateway:c1/shop/front")]
+    assert "MS202" not in row.reasons
 
 
 class TestWhatAnHttpGatewayAnswers:

@@ -29,6 +29,12 @@ def test_the_contracts_keys_come_in_the_contracts_order() -> None:
     assert found["schema"] == "meshsim/answer/v1"
 
 
+@pytest.mark.parametrize("key", CONTRACT_ROW)
+def test_every_key_of_a_row_is_an_attribute_in_python(key: str) -> None:
+    assert hasattr(applied(), key)
+    assert getattr(applied(), "from") == applied().frm
+
+
 def test_shares_are_floats_with_zeros_and_exact_fractions_without() -> None:
     found = plain(answer())["verdicts"][1]
     assert found["desired"] == {"stable": 0.75, "canary": 0.25}

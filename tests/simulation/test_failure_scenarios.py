@@ -145,6 +145,18 @@ def test_a_drifted_route_stays_wrong_until_the_resync(scenario: MakeSession) -> 
     assert labels["rollouts-pod-template-hash"] == "75d45d7fb7"
 
 
+def test_what_the_controller_wrote_before_it_failed_is_no_rewriting(scenario: MakeSession) -> None:
+    """rollout/trafficrouting.go: no canary pod is available, so the weight goes to 0 first; the DestinationRule then
+    waits for that pod (istio.go shouldDelay), the sync fails, and the status still records 50."""
+    lost = (150.0, "fail", {"target": NAME, "pods": 1, "revision": "canary"})
+    session = scenario("guide-virtualservice", [lost])
+    row = next(row for _, rows in session.rows(155.0) for row in rows if row.frm == CURL)
+    assert (row.verdict, row.reasons) == ("skewed", ("MS402",))
+    assert row.desired == {"stable": Fraction(1, 2), "canary": Fraction(1, 2)}
+    assert row.effective is not None
+    assert (row.effective.stable, row.effective.canary) == (1, 0)
+
+
 def test_a_plugin_without_a_namespace_writes_nothing_and_says_so(scenario: MakeSession) -> None:
     """gatewayapi#67, #123: before v0.11 an empty namespace finds no route. v1 keeps its 100, the promotion at 120 s
     brings v2 no pod; nothing that a client meets was written by the Rollout."""

@@ -11,9 +11,10 @@ from conftest_simulation import SCENARIOS
 from meshsim.cli.app import main
 from meshsim.model.timeline import Window
 from meshsim.report import figures
+from meshsim.report.formats import Heading, Paper
 from meshsim.report.timeline import incidents, tables
 from meshsim.report.timelinedata import timeline as data
-from meshsim.report.timelinetext import markdown
+from meshsim.report.timelinetext import markdown, table
 from meshsim.session import Session
 from meshsim.simulation.timeline import micro
 
@@ -153,3 +154,16 @@ def test_calls_that_differ_in_how_they_are_made_are_told_apart(scenario: MakeSes
         ({}, "keep-alive"),
     ]
     assert figures.image(found, "png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_no_width_loses_a_letter(scenario: MakeSession, width: int) -> None:
+    """Three callers beside one another: words wrap, and every cell's letters are still there."""
+    session = scenario("guide-gateway-api")
+    call = session.scenario.calls[0]
+    calls = (call, replace(call, headers={"x-canary": "yes"}), replace(call, connection="keep-alive"))
+    found = Session(replace(session.scenario, calls=calls), session.mesh).timeline()
+    lines = table(found, Heading(), Paper(width=width)).splitlines()
+    assert all(len(line) <= width for line in lines)
+    wide = table(found, Heading(), Paper())
+    assert sorted("".join(lines).replace(" ", "")) == sorted(wide.replace(" ", "").replace("\n", ""))
