@@ -273,7 +273,13 @@ class Session:
         if e.never and at is None and e.at is None and self.scenario.timeline:
             return self._at_no_time(e, mode)
         when: Sequence[At | None] = [e.at] if e.at is not None else [moment for moment, _ in moments]
-        return expecting.check(e, [row for moment in when for row in self._selected(e, moment, mode)])
+        try:
+            found = [row for moment in when for row in self._selected(e, moment, mode)]
+        except UsageError as error:
+            if when != [e.at]:
+                raise
+            raise InputError(error.message.removeprefix("--at "), where=e.source, hint=error.hint) from error
+        return expecting.check(e, found)
 
     def _selected(self, e: Expectation, moment: At | None, mode: str) -> Iterator[Row]:
         """The rows of a moment that an expectation speaks of."""

@@ -1,7 +1,9 @@
 """From a mesh to a verdict: precedence, masking, governance, roles, desired. The pods of a Rollout of n replicas at
 weight w: n stable and ceil(n*w/100) canary ones (argo-rollouts utils/replicaset/canary.go)."""
 
+import json
 from fractions import Fraction as F
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from strategies.asking import ask
 from strategies.cases import CLIENT, GLOBAL, LOCAL, scenario, the, with_client, with_pods, with_rollout
 from strategies.meshes import IMAGE, NAMESPACE, SERVICE, Document, deployment, service, template
 
+import meshsim
+from meshsim.model.errors import InputError
 from meshsim.model.verdict import Row, Verdict
 
 ANY = {"networking.istio.io/traffic-distribution": "Any"}
@@ -302,3 +306,12 @@ class TestObserved:
         """Nothing is written before the first event: the selectors and weights are what they say."""
         row = only(self.document((0, 100), 20), 0.0)
         assert shares(row) == (0, 1, 0, 0)
+
+
+def test_an_expectation_at_a_step_that_nobody_has_is_wrong_input_with_its_line(tmp_path: Path) -> None:
+    """The contract, exit codes: a bad `--at` is usage, a scenario that cannot be is invalid input."""
+    document = scenario(with_rollout(), calls=[(CLIENT, LOCAL)], expect=[{"step": 77, "verdict": "applied"}])
+    file = tmp_path / "scenario.yaml"
+    file.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"scenario.yaml:1: no Rollout has step 77"):
+        meshsim.load(file).answer()
