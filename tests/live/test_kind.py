@@ -210,7 +210,16 @@ def test_a_rollouts_pods_fail_by_finding_no_node(tmp_path: Path):
     ("entries", "why"),
     [
         (["{at: 10s, do: fail, target: east/shop/web, pods: 2}"], "cannot be chosen on a real cluster"),
-        (["{at: 10s, do: analysis-result, rollout: east/shop/web, step: 0, result: failed}"], "gives its own result"),
+        (
+            [
+                (
+                    "{at: 5s, do: patch, object: east/Rollout/shop/web, patch: {spec: {strategy: {canary: {steps: "
+                    "[{setWeight: 50}, {analysis: {templates: [{templateName: t}]}}]}}}}}"
+                ),
+                "{at: 10s, do: analysis-result, rollout: east/shop/web, step: 1, result: failed}",
+            ],
+            "gives its own result",
+        ),
         (["{at: 10s, do: set-version, cluster: east, component: istiod, version: '1.31'}"], "takes another istioctl"),
         (
             [
