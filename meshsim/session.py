@@ -331,17 +331,20 @@ class Session:
     def _path(self, frm: str, to: str, path: str | None) -> str:
         if path is not None:
             return path
-        situation = self.situation(0.0)
+        exact = {s.path for s in self.scenario.calls if s.frm == frm and s.to == to}
+        if exact:
+            return exact.pop() if len(exact) == 1 else "/"
 
         def asked(spec_frm: str) -> list[tuple[object, str]]:
             try:
                 spec = CallSpec(frm=spec_frm, to=to, path="/", source=Source("command line"))
-                return [(_client(call), call.address) for call in expand(situation, spec)]
+                return [(_client(call), call.address) for call in expand(self.situation(0.0), spec)]
             except (InputError, UsageError):
                 return []
 
-        wanted = asked(frm)
-        stated = {s.path for s in self.scenario.calls if s.to == to and (s.frm == frm or asked(s.frm) == wanted != [])}
+        others = [s for s in self.scenario.calls if s.to == to]
+        wanted = asked(frm) if others else []
+        stated = {s.path for s in others if asked(s.frm) == wanted != []}
         return stated.pop() if len(stated) == 1 else "/"
 
     def verdicts(self, at: At | None = None) -> tuple[Row, ...]:

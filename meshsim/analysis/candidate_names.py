@@ -1,7 +1,6 @@
 """Names that lead to the split: another one to call, or what gives the called one endpoints where it is called."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from meshsim.analysis.calls import Call
 from meshsim.analysis.candidate import EDIT, Callee, Candidate, kubectl, meant, with_manifests
@@ -13,8 +12,6 @@ from meshsim.mesh.edits import with_labels
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.names import fqdn
 from meshsim.model.verdict import Row
-
-GLOBAL: Final = "istio.io/global"
 
 
 def published(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[Candidate]:
@@ -30,7 +27,7 @@ def published(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterato
         service = mesh.clusters[rollout.cluster].get("Service", namespace, name)
         if service is not None:
             yield from _shared(mesh, rollout.cluster, client, service, call)
-            yield from _stub(situation, mesh, rollout, client, service)
+            yield from _stub(mesh, rollout, client, service)
 
 
 def _shared(mesh: Mesh, owner: str, client: str, service: Manifest, call: Call) -> Iterator[Candidate]:
@@ -56,7 +53,7 @@ def _shared(mesh: Mesh, owner: str, client: str, service: Manifest, call: Call) 
         )
 
 
-def _stub(situation: Situation, mesh: Mesh, rollout: Managed, client: str, service: Manifest) -> Iterator[Candidate]:
+def _stub(mesh: Mesh, rollout: Managed, client: str, service: Manifest) -> Iterator[Candidate]:
     """The same Service in the client's cluster, which gives its name a VIP there (ztunnel src/dns/server.rs:332)."""
     here = mesh.clusters[client]
     if (

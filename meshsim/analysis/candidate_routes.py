@@ -21,13 +21,13 @@ def rerouted(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator
     """Edits of the routes that decided, or of the managed one that did not."""
     yield from _hosts(situation, mesh, call, row)
     for subject in _used(row):
-        cluster, kind, namespace, name = subject.split("/")
-        manifest = mesh.clusters[cluster].get(kind, namespace, name)
+        cluster, key = parsed_subject(subject)
+        manifest = mesh.clusters[cluster].objects.get(key)
         if manifest is None:
             continue
         if _SHADOWED in row.reasons:
             yield from _removed(situation, mesh, call, row, subject, manifest)
-        if kind == "HTTPRoute" and not any(subject in rollout.routes for rollout in situation.rollouts.values()):
+        if key.kind == "HTTPRoute" and not any(subject in rollout.routes for rollout in situation.rollouts.values()):
             yield from _backends(situation, mesh, cluster, manifest)
 
 

@@ -8,23 +8,21 @@ from meshsim.analysis.candidate import EDIT, Candidate, json_patch, kubectl, mea
 from meshsim.analysis.candidate_names import another_name, published
 from meshsim.analysis.candidate_routes import rerouted
 from meshsim.analysis.situation import Situation
-from meshsim.controlplane.binding import is_waypoint
+from meshsim.controlplane.attachment import WAYPOINT_FOR
+from meshsim.controlplane.binding import USE_WAYPOINT, is_waypoint
+from meshsim.controlplane.ingress_label import LABEL as INGRESS
 from meshsim.controlplane.links import DRAINING
+from meshsim.controlplane.meshconfig import GLOBAL_LABEL
+from meshsim.controlplane.scope import SCOPE
 from meshsim.manifests.manifest import Manifest
 from meshsim.mesh.edits import patched, with_env, with_labels
 from meshsim.mesh.mesh import Mesh
 from meshsim.model.evidence import Evidence
 from meshsim.model.facts import Fact
-from meshsim.model.names import ObjectKey
+from meshsim.model.names import parsed_subject
 from meshsim.model.verdict import Row
 
-USE: Final = "istio.io/use-waypoint"
-FOR: Final = "istio.io/waypoint-for"
-INGRESS: Final = "istio.io/ingress-use-waypoint"
-SCOPE: Final = "solo.io/service-scope"
-GLOBAL: Final = "istio.io/global"
 MODE: Final = "istio.io/dataplane-mode"
-
 INJECTION: Final = ("istio-injection", "istio.io/rev")
 PROPAGATED: Final = "app,rollouts-pod-template-hash"
 _CLUSTER_SCOPED: Final = frozenset({"Namespace"})
@@ -96,17 +94,17 @@ def _values(mesh: Mesh, fact: Fact, key: str) -> list[str | None]:
     cluster, kind, *rest = fact.subject.split("/")
     if cluster not in mesh.clusters:
         return []
-    if key == USE:
+    if key == USE_WAYPOINT:
         place = rest[0]
         names = [m.name for m in mesh.clusters[cluster].of("Gateway") if is_waypoint(m) and m.namespace == place]
         return [*([None] if fact.value is not None else []), *(n for n in names if n != fact.value)]
-    if key == FOR and fact.value not in {"service", "all"}:
+    if key == WAYPOINT_FOR and fact.value not in {"service", "all"}:
         return ["service"]
     if key == INGRESS and fact.value != "true" and kind == "Service":
         return ["true"]
     if key == SCOPE and kind == "Service":
         return [None] if fact.value is not None else ["global"]
-    if key == GLOBAL and kind == "Service":
+    if key == GLOBAL_LABEL and kind == "Service":
         return [None] if fact.value is not None else ["true"]
     if key == MODE and fact.value != "ambient" and kind == "Namespace":
         return ["ambient"]
@@ -114,9 +112,9 @@ def _values(mesh: Mesh, fact: Fact, key: str) -> list[str | None]:
 
 
 def _labelled(mesh: Mesh, name: str, key: str, value: str | None, where: Evidence) -> Iterator[Candidate]:
-    cluster, kind, *rest = name.split("/")
+    cluster, object_key = parsed_subject(name)
+    kind, rest = object_key.kind, name.split("/")[2:]
     here = mesh.clusters[cluster]
-    object_key = ObjectKey(kind, rest[0] if len(rest) == 2 else "", rest[-1])
     base = mesh
     if object_key not in here.objects:
         if kind != "Namespace":
@@ -251,7 +249,7 @@ def _bound(situation: Situation, mesh: Mesh, call: Call, row: Row) -> Iterator[C
             service = here.get("Service", namespace, name)
             if service is not None:
                 subject = f"{cluster}/Service/{namespace}/{name}"
-                yield from _labelled(mesh, subject, USE, gateway.name, service.evidence("metadata", "labels"))
+                yield from _labelled(mesh, subject, USE_WAYPOINT, gateway.name, service.evidence("metadata", "labels"))
 
 
 def _into_ambient(mesh: Mesh, call: Call) -> Iterator[Candidate]:
@@ -312,6 +310,6 @@ def _deploy_waypoint(situation: Situation, mesh: Mesh, call: Call, row: Row) -> 
         sentence=f"deploy a waypoint in {namespace} of {cluster} and enroll the namespace",
         where=described.evidence("metadata", "labels") if described is not None else None,
         command=f"istioctl --context {cluster} waypoint apply -n {namespace} --enroll-namespace",
-        mesh=with_labels(base, f"{cluster}/Namespace/{namespace}", {USE: "waypoint"}, EDIT),
+        mesh=with_labels(base, f"{cluster}/Namespace/{namespace}", {USE_WAYPOINT: "waypoint"}, EDIT),
         size=4,
     )

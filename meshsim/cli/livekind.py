@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, load
+from meshsim.cli.options import add_clusters, load, number
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="pods that say their name in place of the scenario's images, for those that nobody can pull",
     )
-    parser.add_argument("--requests", type=_number(1, 10_000), default=100, metavar="N", help="of each call (100)")
+    parser.add_argument("--requests", type=number(1, 10_000), default=100, metavar="N", help="of each call (100)")
     parser.add_argument(
-        "--wait", type=_number(10, 3600), default=300, metavar="S", help="for anything to be ready (300)"
+        "--wait", type=number(10, 3600), default=300, metavar="S", help="for anything to be ready (300)"
     )
     group = parser.add_argument_group("Istio")
     group.add_argument("--install", choices=("istioctl", "helm"), default="istioctl", help="default: istioctl")
@@ -247,13 +247,3 @@ def _told(line: str) -> None:
     from meshsim.report.words import clean
 
     sys.stderr.write(clean(line) + "\n")
-
-
-def _number(least: int, most: int) -> "argparse._ActionType":
-    def read(text: str) -> int:
-        if not text.isdigit() or not least <= int(text) <= most:
-            msg = f"{text!r} is no number from {least} to {most}"
-            raise argparse.ArgumentTypeError(msg)
-        return int(text)
-
-    return read

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meshsim.cli.app import emit
-from meshsim.cli.options import add_clusters, at_of, load
+from meshsim.cli.options import add_clusters, at_of, load, number
 from meshsim.model.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the context of your kubeconfig for a cluster of the scenario (repeatable; one word where both are equal)",
     )
     parser.add_argument("--kubeconfig", metavar="FILE", help="default: kubectl's own")
-    parser.add_argument("--requests", type=_number(1, 10_000), default=100, metavar="N", help="of each call (100)")
-    parser.add_argument("--timeout", type=_number(1, 60), default=5, metavar="S", help="seconds for a request (5)")
-    parser.add_argument("--limit", type=_number(1, 3600), default=300, metavar="S", help="seconds for a call (300)")
+    parser.add_argument("--requests", type=number(1, 10_000), default=100, metavar="N", help="of each call (100)")
+    parser.add_argument("--timeout", type=number(1, 60), default=5, metavar="S", help="seconds for a request (5)")
+    parser.add_argument("--limit", type=number(1, 3600), default=300, metavar="S", help="seconds for a call (300)")
     parser.add_argument(
         "--identify",
         action="append",
@@ -208,13 +208,3 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}"
         raise InputError(msg) from None
-
-
-def _number(least: int, most: int) -> "argparse._ActionType":
-    def read(text: str) -> int:
-        if not text.isdigit() or not least <= int(text) <= most:
-            msg = f"{text!r} is no number from {least} to {most}"
-            raise argparse.ArgumentTypeError(msg)
-        return int(text)
-
-    return read

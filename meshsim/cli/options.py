@@ -69,6 +69,18 @@ def add_file(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--file", dest="into", metavar="FILE", help="write there instead of to standard output")
 
 
+def number(least: int, most: int) -> "argparse._ActionType":
+    """The type of an option that is a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not text.isdigit() or not least <= int(text) <= most:
+            msg = f"{text!r} is no number from {least} to {most}"
+            raise argparse.ArgumentTypeError(msg)
+        return int(text)
+
+    return read
+
+
 def load(options: argparse.Namespace, scenario: str | None) -> "tuple[Session, Heading]":
     """The session that the options ask for, and how to ask for it again."""
     clusters = clusters_of(options.cluster)
